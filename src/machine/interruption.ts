@@ -1,0 +1,17 @@
+/**
+ * Ctrl-C and SIGTERM end the program that is running, and the error then unwinds through every `await using`,
+ * so that mounts, loop devices and temporary folders are undone.
+ */
+import { UserError } from "../modules/errors.ts";
+
+const controller = new AbortController();
+
+/** Aborted once the user has asked this process to stop. */
+export const interruption: AbortSignal = controller.signal;
+
+/** Turns SIGINT and SIGTERM into an orderly unwinding. Called once, by the command line. */
+export function unwindOnInterrupt(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => controller.abort(new UserError(`interrupted by ${signal}`)));
+  }
+}

@@ -1,0 +1,47 @@
+/** What must be undone: temporary folders, mounts and loop devices, each owned by an `await using`. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "./process.ts";
+
+export interface TemporaryFolder extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** A new empty folder below `parent`, removed with all it holds at the end of the scope. */
+export async function temporaryFolder(parent: string = tmpdir()): Promise<TemporaryFolder> {
+  const path = await mkdtemp(join(parent, "nixfleet-"));
+  return {
+    path,
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }),
+  };
+}
+
+export interface LoopDevice extends AsyncDisposable {
+  /** `/dev/loopN`; its partitions, if any, are `/dev/loopNp1` and so on. */
+  readonly device: string;
+}
+
+/** Attaches an image file to a free loop device, with its partitions scanned. */
+export async function loopDevice(image: string): Promise<LoopDevice> {
+  const device = (await run("losetup", ["--find", "--show", "--partscan", image])).trim();
+  return {
+    device,
+    [Symbol.asyncDispose]: async () => {
+      await run("losetup", ["--detach", device], { signal: never });
+    },
+  };
+}
+
+/** Mounts `source` on the existing folder `target` until the end of the scope. */
+export async function mounted(source: string, target: string, options: readonly string[] = []): Promise<AsyncDisposable> {
+  await run("mount", [...(options.length > 0 ? ["-o", options.join(",")] : []), "--", source, target]);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await run("umount", ["--recursive", "--", target], { signal: never });
+    },
+  };
+}
+
+/** Undoing is not itself interruptible. */
+const never: AbortSignal = new AbortController().signal;

@@ -43,10 +43,18 @@ export function run(program: string, args: readonly string[], options: RunOption
     child.on("error", (error: NodeJS.ErrnoException) =>
       reject(signal.aborted ? signal.reason : error.code === "ENOENT" ? missingTool(program) : error),
     );
-    child.on("close", (code, signal) => {
+    child.on("close", (code, endedBy) => {
       if (code === 0) resolve(stdout());
       else if (signal.aborted) reject(signal.reason);
-      else reject(new CommandError([program, ...args], code, signal ? `was ended by ${signal}` : `failed (exit ${code})`, stderr()));
+      else
+        reject(
+          new CommandError(
+            [program, ...args],
+            code,
+            endedBy ? `was ended by ${endedBy}` : `failed (exit ${code})`,
+            stderr(),
+          ),
+        );
     });
     if (options.input !== undefined) {
       child.stdin?.on("error", () => {}); // it closed its stdin early: its exit code says whether that matters

@@ -34,7 +34,11 @@ export async function loopDevice(image: string): Promise<LoopDevice> {
 }
 
 /** Mounts `source` on the existing folder `target` until the end of the scope. */
-export async function mounted(source: string, target: string, options: readonly string[] = []): Promise<AsyncDisposable> {
+export async function mounted(
+  source: string,
+  target: string,
+  options: readonly string[] = [],
+): Promise<AsyncDisposable> {
   await run("mount", [...(options.length > 0 ? ["-o", options.join(",")] : []), "--", source, target]);
   return {
     [Symbol.asyncDispose]: async () => {

@@ -70,7 +70,7 @@ export function quoted(argument: string): string {
 
 /** The system's tools live in sbin, which an ordinary user's PATH lacks on Debian. */
 function searchPath(): string {
-  return `${process.env["PATH"] ?? ""}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`;
+  return `${process.env.PATH ?? ""}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`;
 }
 
 function collect(stream: NodeJS.ReadableStream | null, onLine: ((line: string) => void) | undefined): () => string {

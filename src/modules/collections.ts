@@ -1,0 +1,85 @@
+/** The types with an inside: lists, sets and submodules. */
+import { isPlainObject } from "./definition.ts";
+import type { AttrsShape, ConfigOf, FreeformShape, ListShape, OptionTree, OptionType, TreeShape } from "./option.ts";
+import type { Resolved } from "./resolve.ts";
+import { checked } from "./types.ts";
+
+/** A list. The definitions' elements are joined, in the order of the modules and of `mkOrder`. */
+export function listOf<V, S>(element: OptionType<V, S>): OptionType<readonly V[], ListShape<S>> {
+  const whole: OptionType<readonly V[], ListShape<S>> = {
+    description: `a list, each element ${element.description}`,
+    inner: element.inner,
+    empty: () => [],
+    accepts: Array.isArray,
+    merge(definitions, at) {
+      const values: V[] = [];
+      for (const definition of definitions) {
+        const elements: unknown = checked(whole, definition, at);
+        if (!Array.isArray(elements)) continue;
+        for (const value of elements) {
+          const merged = at.merge(element, `${values.length}`, [{ ...definition, value }]);
+          if (merged !== undefined) values.push(merged.value);
+        }
+      }
+      return values;
+    },
+  };
+  return whole;
+}
+
+/** A set with names of the user's choice, merged name by name; the names are sorted. */
+export function attrsOf<V, S>(element: OptionType<V, S>): OptionType<{ readonly [name: string]: V }, AttrsShape<S>> {
+  const whole: OptionType<{ readonly [name: string]: V }, AttrsShape<S>> = {
+    description: `a set, each value ${element.description}`,
+    inner: element.inner,
+    empty: () => ({}),
+    accepts: isPlainObject,
+    merge(definitions, at) {
+      const byName = new Map<string, Resolved[]>();
+      for (const definition of definitions) {
+        for (const [name, value] of Object.entries(checked(whole, definition, at))) {
+          const list = byName.get(name);
+          if (list === undefined) byName.set(name, [{ ...definition, value }]);
+          else list.push({ ...definition, value });
+        }
+      }
+      const entries: [string, V][] = [];
+      for (const name of [...byName.keys()].sort()) {
+        const merged = at.merge(element, name, byName.get(name) ?? []);
+        if (merged !== undefined) entries.push([name, merged.value]);
+      }
+      return Object.fromEntries(entries);
+    },
+  };
+  return whole;
+}
+
+/** A set with declared options. Its defaults know its `name`, the values beside them, and the whole configuration. */
+export function submodule<const T extends OptionTree>(options: T): OptionType<ConfigOf<T>, TreeShape<T>> {
+  return submoduleType<ConfigOf<T>, TreeShape<T>>(options, undefined);
+}
+
+/** A submodule that takes other names too, each of the given type. */
+export function freeformSubmodule<const T extends OptionTree, V, S>(
+  options: T,
+  freeform: OptionType<V, S>,
+): OptionType<ConfigOf<T> & { readonly [name: string]: V | ConfigOf<T[keyof T]> }, FreeformShape<T, S>> {
+  return submoduleType(options, freeform);
+}
+
+function submoduleType<V, S>(
+  options: OptionTree,
+  freeform: OptionType<unknown, unknown> | undefined,
+): OptionType<V, S> {
+  const whole: OptionType<V, S> = {
+    description: "an object with its own options",
+    inner: options,
+    empty: (at) => at.submodule(options, freeform, []) as V,
+    accepts: isPlainObject,
+    merge(definitions, at) {
+      for (const definition of definitions) checked(whole, definition, at);
+      return at.submodule(options, freeform, definitions) as V;
+    },
+  };
+  return whole;
+}

@@ -1,0 +1,145 @@
+/** Modules: typed values that declare options, define values for options, or both. */
+import type { Definition } from "./definition.ts";
+import { isPlainObject } from "./definition.ts";
+import { declaredTwice, shown, UserError } from "./errors.ts";
+import { Evaluation } from "./evaluate.ts";
+import { type ConfigOf, type DefinitionsOf, isOption, type OptionTree, type Path } from "./option.ts";
+import { callerOf, type Place } from "./place.ts";
+import { type Pending, pendingOf } from "./resolve.ts";
+
+/** A module that declares the options `O`, its imports' among them. */
+export interface Module<O = unknown> {
+  readonly kind: typeof MODULE;
+  readonly imports: readonly ModuleLike[];
+  readonly options: OptionTree;
+  readonly config: unknown;
+  readonly place: Place;
+  readonly _options?: O;
+}
+
+/** A plain object with none of the keys `imports`, `options`, `config` is a module that only defines. */
+export type ModuleLike = Module | object;
+
+export const MODULE: unique symbol = Symbol("defineModule");
+
+export type OptionsOf<M> = M extends Module<infer O> ? O : unknown;
+
+/** `defineModule` where the options `Base` are known to be there. */
+export type DefineModule<Base> = <
+  const O extends OptionTree = Record<never, never>,
+  const I extends readonly ModuleLike[] = [],
+>(module: {
+  readonly imports?: I;
+  readonly options?: O;
+  readonly config?: DefinitionsOf<
+    Base & NoInfer<O & ImportedOptions<I>>,
+    ConfigOf<Base & NoInfer<O & ImportedOptions<I>>>
+  >;
+}) => Module<O & ImportedOptions<I>>;
+
+type ImportedOptions<I extends readonly ModuleLike[]> = I extends readonly [
+  infer First,
+  ...infer Rest extends readonly ModuleLike[],
+]
+  ? OptionsOf<First> & ImportedOptions<Rest>
+  : unknown;
+
+/** What a plain object in a list of modules may say where the options `Base` are declared. */
+export type PlainModule<Base> = Definition<DefinitionsOf<Base, ConfigOf<Base>>, ConfigOf<Base>>;
+
+/** Makes a module. Its definitions are remembered with the file and line of this call. */
+export const defineModule: DefineModule<unknown> = function defineModule(module) {
+  return moduleAt(module, callerOf(defineModule as never));
+};
+
+/** A module whose definitions are told as having been made at `place`. */
+export function moduleAt(
+  module: { readonly imports?: readonly ModuleLike[]; readonly options?: OptionTree; readonly config?: unknown },
+  place: Place,
+): Module<never> {
+  const { imports = [], options = {}, config = {} } = module;
+  return { kind: MODULE, imports, options, config, place };
+}
+
+/**
+ * Evaluates modules, each once however often it is imported; a module's imports come before it.
+ * `place` is told for the plain objects among them.
+ */
+export function evaluateModules(modules: readonly ModuleLike[], place: Place): Evaluation {
+  const collected = collect(modules, place, new Set());
+  const definitions: Pending[] = collected.map((module) => pendingOf(module.config, module.place));
+  return new Evaluation(declaredOptions(collected), definitions);
+}
+
+function collect(modules: readonly ModuleLike[], place: Place, seen: Set<ModuleLike>): Module[] {
+  return modules.flatMap((entry) => {
+    if (seen.has(entry)) return [];
+    seen.add(entry);
+    const module = toModule(entry, place);
+    return [...collect(module.imports, module.place, seen), module];
+  });
+}
+
+function toModule(entry: ModuleLike, place: Place): Module {
+  if (isModule(entry)) return entry;
+  if (isPlainObject(entry)) {
+    const keys = Object.keys(entry);
+    const structural = keys.filter((key) => MODULE_KEYS.has(key));
+    if (structural.length === 0) return moduleAt({ config: entry }, place);
+    const strange = keys.find((key) => !MODULE_KEYS.has(key));
+    if (strange === undefined) return moduleAt(entry, place);
+    throw new UserError(`a module has both \`${structural[0]}\` and \`${strange}\``, [
+      `at ${place.text}`,
+      `move \`${strange}\` into \`config: { … }\``,
+    ]);
+  }
+  if (typeof entry === "object" && entry !== null && "kind" in entry && typeof entry.kind === "symbol") {
+    return moduleAt({ config: entry }, place); // mkIf(…), mkDefault(…) and the like around a whole module
+  }
+  throw new UserError(`a module is wanted, got ${shown(entry)}`, [
+    `at ${place.text}`,
+    typeof entry === "function"
+      ? "is it a function that makes a module? then call it"
+      : "use defineModule({ … }) or a plain object",
+  ]);
+}
+
+const MODULE_KEYS = new Set(["imports", "options", "config"]);
+
+export function isModule(value: unknown): value is Module {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === MODULE;
+}
+
+/** All declarations in one tree; an option is declared once. */
+export function declaredOptions(modules: readonly Module[]): OptionTree {
+  const whole: MutableTree = {};
+  const own = new Set<unknown>([whole]);
+  for (const module of modules) declare(whole, module.options, [], own);
+  return whole;
+}
+
+type MutableTree = { [name: string]: OptionTree[string] };
+
+/** `own` holds the trees that were made here, so that no module's is written to. */
+function declare(into: MutableTree, options: OptionTree, path: Path, own: Set<unknown>): void {
+  for (const [name, node] of Object.entries(options)) {
+    const here = into[name];
+    if (here === undefined) {
+      into[name] = node;
+    } else if (isOption(node) || isOption(here)) {
+      throw declaredTwice([...path, name], placesIn(here), placesIn(node));
+    } else {
+      const inner: MutableTree = own.has(here) ? here : { ...here };
+      own.add(inner);
+      into[name] = inner;
+      declare(inner, node, [...path, name], own);
+    }
+  }
+}
+
+/** Where an option, or the first one in a tree, is declared. */
+function placesIn(node: OptionTree[string]): Place | undefined {
+  if (isOption(node)) return node.place;
+  const [first] = Object.values(node);
+  return first === undefined ? undefined : placesIn(first);
+}

@@ -1,0 +1,40 @@
+/** Where in somebody's source a definition was written. */
+
+/** A call in a source file. The text is made only when it is asked for, since most places never are. */
+export class Place {
+  readonly #trace: { stack?: string };
+  #text: string | undefined;
+
+  constructor(trace: { stack?: string }) {
+    this.#trace = trace;
+  }
+
+  /** `/home/alice/fleet/fleet.ts:12` */
+  get text(): string {
+    this.#text ??= firstFrame(this.#trace.stack ?? "");
+    return this.#text;
+  }
+
+  toJSON(): string {
+    return this.text;
+  }
+}
+
+/** The place from which `callee` was called. */
+export function callerOf(callee: (...args: never[]) => unknown): Place {
+  const trace: { stack?: string } = {};
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 1;
+  Error.captureStackTrace(trace, callee);
+  Error.stackTraceLimit = limit;
+  return new Place(trace);
+}
+
+/** A stack line is `at name (file:///path/to/file.ts:12:34)`, or the same without a name. */
+function firstFrame(stack: string): string {
+  const match = /\(?([^()\s][^()]*?):(\d+):\d+\)?$/m.exec(stack.split("\n")[1]?.trim().replace(/^at /, "") ?? "");
+  if (match === null) return "an unknown place";
+  const [, location = "", line = ""] = match;
+  const file = location.replace(/^.*?(?=file:\/\/|\/)/, "");
+  return `${file.startsWith("file://") ? decodeURIComponent(new URL(file).pathname) : file}:${line}`;
+}

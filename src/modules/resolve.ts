@@ -1,0 +1,123 @@
+/** From what a module wrote to the definitions that count: conditions, priorities and orders are taken off the value. */
+import {
+  type AnyProperty,
+  type Condition,
+  IF,
+  isProperty,
+  MERGE,
+  NORMAL_ORDER,
+  ORDER,
+  OVERRIDE,
+  PRIORITY,
+} from "./definition.ts";
+import { conditionNotBoolean, threw } from "./errors.ts";
+import type { Path } from "./option.ts";
+import type { Place } from "./place.ts";
+
+/** A value as written, on its way down to the option that it defines. */
+export interface Pending {
+  readonly value: unknown;
+  /** All must hold for the definition to count. */
+  readonly guards: readonly Guard[];
+  readonly priority: number;
+  readonly order: number;
+  readonly place: Place;
+}
+
+/** A definition that counts, its value free of properties at the top. */
+export interface Resolved {
+  readonly value: unknown;
+  readonly priority: number;
+  readonly order: number;
+  readonly place: Place;
+}
+
+/** A condition that is looked at once at the most, however many options stand below it. */
+export class Guard {
+  readonly #condition: Condition<never>;
+  readonly #place: Place;
+  #holds: boolean | undefined;
+
+  constructor(condition: Condition<never>, place: Place) {
+    this.#condition = condition;
+    this.#place = place;
+  }
+
+  holds(config: unknown): boolean {
+    if (this.#holds === undefined) {
+      const condition = this.#condition;
+      const value: unknown =
+        typeof condition === "function"
+          ? callUser("the condition of mkIf", this.#place, () => condition(config as never))
+          : condition;
+      if (typeof value !== "boolean") throw conditionNotBoolean(value, this.#place);
+      this.#holds = value;
+    }
+    return this.#holds;
+  }
+}
+
+export function pendingOf(value: unknown, place: Place): Pending {
+  return { value, guards: [], priority: PRIORITY.normal, order: NORMAL_ORDER, place };
+}
+
+/** Takes one definition apart as far as its shape is needed; conditions become guards and are not looked at. */
+export function unwrap(pending: Pending, path: Path, config: unknown): Pending[] {
+  const { value } = pending;
+  if (typeof value === "function") {
+    // What a function would return is unknown, so whether it counts has to be known before it is called.
+    if (!counts(pending, config)) return [];
+    const called: unknown = callUser(`the value of ${path.join(".") || "the configuration"}`, pending.place, () =>
+      value(config),
+    );
+    return unwrap({ ...pending, value: called }, path, config);
+  }
+  if (!isProperty(value)) return value === undefined ? [] : [pending];
+  return without(value, pending).flatMap((inner) => unwrap(inner, path, config));
+}
+
+/** The definitions that count, their values free of properties at the top. */
+export function resolve(pending: Pending, path: Path, config: unknown): Resolved[] {
+  return unwrap(pending, path, config).filter((inner) => counts(inner, config));
+}
+
+/** Those with the lowest priority number, in their order; equal orders stay as they were. */
+export function strongest(resolved: readonly Resolved[]): readonly Resolved[] {
+  if (resolved.length < 2) return resolved;
+  const priority = Math.min(...resolved.map((definition) => definition.priority));
+  return resolved.filter((definition) => definition.priority === priority).sort((a, b) => a.order - b.order);
+}
+
+export function counts(pending: Pending, config: unknown): boolean {
+  return pending.guards.every((guard) => guard.holds(config));
+}
+
+function without(property: AnyProperty, pending: Pending): Pending[] {
+  const place = property.place;
+  switch (property.kind) {
+    case IF:
+      return [
+        {
+          ...pending,
+          value: property.content,
+          guards: [...pending.guards, new Guard(property.condition, place)],
+          place,
+        },
+      ];
+    case MERGE:
+      return property.contents.map((value) => ({ ...pending, value, place }));
+    case OVERRIDE:
+      return [{ ...pending, value: property.content, priority: property.priority, place }];
+    case ORDER:
+      return [{ ...pending, value: property.content, order: property.order, place }];
+  }
+}
+
+/** Calls a function of the user's; what it throws is told with the place where it was written. */
+function callUser<T>(what: string, place: Place, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw threw(what, place, error);
+  }
+}

@@ -32,6 +32,7 @@ export class CommandError extends UserError {
 export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const signal = options.signal ?? interruption;
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const child = spawn(program, args, {
       cwd: options.cwd,
       env: { ...process.env, PATH: searchPath(), LC_ALL: "C.UTF-8", ...options.env },
@@ -40,9 +41,11 @@ export function run(program: string, args: readonly string[], options: RunOption
     });
     const stdout = collect(child.stdout, options.onLine);
     const stderr = collect(child.stderr, options.onLine);
-    child.on("error", (error: NodeJS.ErrnoException) =>
-      reject(signal.aborted ? signal.reason : error.code === "ENOENT" ? missingTool(program) : error),
-    );
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      // It has been told to end and still runs: what it uses can be undone only when it has closed.
+      if (error.name === "AbortError") return;
+      reject(error.code === "ENOENT" ? missingTool(program) : error);
+    });
     child.on("close", (code, endedBy) => {
       if (code === 0) resolve(stdout());
       else if (signal.aborted) reject(signal.reason);
@@ -104,12 +107,14 @@ const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   "mkfs.vfat": "dosfstools",
   mmdebstrap: "mmdebstrap",
   mount: "mount",
+  partx: "util-linux",
   "qemu-system-aarch64": "qemu-system-arm",
   "qemu-system-x86_64": "qemu-system-x86",
   "qemu-img": "qemu-utils",
   sfdisk: "fdisk",
   ssh: "openssh-client",
   "ssh-keygen": "openssh-client",
+  udevadm: "udev",
   umount: "mount",
   wipefs: "util-linux",
 };

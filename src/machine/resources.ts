@@ -24,7 +24,8 @@ export interface LoopDevice extends AsyncDisposable {
 
 /** Attaches an image file to a free loop device, with its partitions scanned. */
 export async function loopDevice(image: string): Promise<LoopDevice> {
-  const device = (await run("losetup", ["--find", "--show", "--partscan", image])).trim();
+  // Ended half-way, losetup could leave a device attached that nobody knows of.
+  const device = (await run("losetup", ["--find", "--show", "--partscan", "--", image], { signal: never })).trim();
   return {
     device,
     [Symbol.asyncDispose]: async () => {

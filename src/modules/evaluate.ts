@@ -210,8 +210,11 @@ class SetNode {
     const written = option.default;
     const self = this.proxy;
     const inSubmodule = this.#path.at(-1) ?? name;
+    const places = this.#definitions.map((definition) => definition.place);
     const value =
-      typeof written === "function" ? (config: unknown) => written({ config, self, name: inSubmodule }) : written;
+      typeof written === "function"
+        ? (config: unknown) => written({ config, self, name: inSubmodule, places })
+        : written;
     const pending: Pending = {
       value,
       guards: [],

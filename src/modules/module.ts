@@ -1,5 +1,4 @@
 /** Modules: typed values that declare options, define values for options, or both. */
-import type { Definition } from "./definition.ts";
 import { isPlainObject } from "./definition.ts";
 import { declaredTwice, shown, UserError } from "./errors.ts";
 import { Evaluation } from "./evaluate.ts";
@@ -24,18 +23,30 @@ export const MODULE: unique symbol = Symbol("defineModule");
 
 export type OptionsOf<M> = M extends Module<infer O> ? O : unknown;
 
-/** `defineModule` where the options `Base` are known to be there. */
-export type DefineModule<Base> = <
-  const O extends OptionTree = Record<never, never>,
-  const I extends readonly ModuleLike[] = [],
->(module: {
-  readonly imports?: I;
-  readonly options?: O;
-  readonly config?: DefinitionsOf<
-    Base & NoInfer<O & ImportedOptions<I>>,
-    ConfigOf<Base & NoInfer<O & ImportedOptions<I>>>
-  >;
-}) => Module<O & ImportedOptions<I>>;
+/**
+ * `defineModule` where the options `Base` are known to be there. With the configuration as a second argument the
+ * compiler knows the module's own options, and its imports', wherever a condition or a function reads them. In one
+ * object it knows them too, but inside an `mkIf` around all of `config`, which it has to look at first.
+ */
+export interface DefineModule<Base> {
+  <const D extends Declarations>(
+    declarations: D,
+    config: PlainModule<Base & NoInfer<OptionsIn<D>>>,
+  ): Module<OptionsIn<D>>;
+  <const O extends OptionTree = Record<never, never>, const I extends readonly ModuleLike[] = []>(module: {
+    readonly imports?: I;
+    readonly options?: O;
+    readonly config?: PlainModule<Base & NoInfer<O & ImportedOptions<I>>>;
+  }): Module<O & ImportedOptions<I>>;
+}
+
+export interface Declarations {
+  readonly imports?: readonly ModuleLike[];
+  readonly options?: OptionTree;
+}
+
+type OptionsIn<D> = (D extends { readonly options: infer O } ? O : unknown) &
+  (D extends { readonly imports: infer I extends readonly ModuleLike[] } ? ImportedOptions<I> : unknown);
 
 type ImportedOptions<I extends readonly ModuleLike[]> = I extends readonly [
   infer First,
@@ -44,12 +55,15 @@ type ImportedOptions<I extends readonly ModuleLike[]> = I extends readonly [
   ? OptionsOf<First> & ImportedOptions<Rest>
   : unknown;
 
-/** What a plain object in a list of modules may say where the options `Base` are declared. */
-export type PlainModule<Base> = Definition<DefinitionsOf<Base, ConfigOf<Base>>, ConfigOf<Base>>;
+/** What a module's configuration may say where the options `Base` are declared. */
+export type PlainModule<Base> = DefinitionsOf<Base, ConfigOf<Base>>;
 
 /** Makes a module. Its definitions are remembered with the file and line of this call. */
-export const defineModule: DefineModule<unknown> = function defineModule(module) {
-  return moduleAt(module, callerOf(defineModule as never));
+export const defineModule: DefineModule<unknown> = function defineModule(
+  module: Declarations & { readonly config?: unknown },
+  config?: unknown,
+) {
+  return moduleAt(config === undefined ? module : { ...module, config }, callerOf(defineModule as never));
 };
 
 /** A module whose definitions are told as having been made at `place`. */

@@ -75,6 +75,8 @@ export interface OptionScope {
   readonly self: AnyConfig;
   /** The key of the submodule in its set, or the option's own name. */
   readonly name: string;
+  /** Where the submodule that holds the option is defined. */
+  readonly places: readonly Place[];
 }
 
 export interface OptionSpec<V, S> {

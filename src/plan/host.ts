@@ -1,19 +1,20 @@
 /** The plan of a host: everything that the rooms to the right need to know, as plain JSON. */
-import type { BootPlan } from "./boot.ts";
-import type { DiskPlan } from "./disk.ts";
-import type { FilePlan } from "./files.ts";
-import type { PackagesPlan } from "./packages.ts";
-import type { PersistencePlan } from "./persistence.ts";
-import type { UsersPlan } from "./users.ts";
-import type { WipePlan } from "./wipe.ts";
+import type { SystemConfig } from "../system/options.ts";
+import { type BootPlan, bootPlan } from "./boot.ts";
+import { type DiskPlan, diskPlan } from "./disk.ts";
+import { type FilePlan, filesPlan } from "./files.ts";
+import { type PackagesPlan, packagesPlan } from "./packages.ts";
+import { type PersistencePlan, persistencePlan } from "./persistence.ts";
+import { type UsersPlan, usersPlan } from "./users.ts";
+import { type WipePlan, wipePlan } from "./wipe.ts";
 
-export type Platform = "x86_64-linux" | "aarch64-linux";
+export type Platform = SystemConfig["hostSpec"]["platform"];
 
 export interface HostPlan {
   readonly hostName: string;
   readonly platform: Platform;
   readonly packages: PackagesPlan;
-  /** Sorted by path; parents before children. */
+  /** Sorted by path. */
   readonly files: readonly FilePlan[];
   readonly users: UsersPlan;
   readonly persistence: PersistencePlan;
@@ -21,4 +22,20 @@ export interface HostPlan {
   readonly wipe: WipePlan | null;
   readonly disk: DiskPlan;
   readonly boot: BootPlan;
+}
+
+/** @throws UserError for whatever no host could be made of */
+export function hostPlan(config: SystemConfig): HostPlan {
+  const disk = diskPlan(config);
+  return {
+    hostName: config.hostSpec.hostName,
+    platform: config.hostSpec.platform,
+    packages: packagesPlan(config),
+    files: filesPlan(config, disk),
+    users: usersPlan(config),
+    persistence: persistencePlan(config),
+    wipe: wipePlan(config, disk),
+    disk,
+    boot: bootPlan(config, disk),
+  };
 }

@@ -1,4 +1,6 @@
 /** Which Debian packages a host is assembled from. */
+import type { SystemConfig } from "../system/options.ts";
+
 export interface PackagesPlan {
   /** The Debian release, for instance `trixie`. */
   readonly suite: string;
@@ -10,4 +12,26 @@ export interface PackagesPlan {
   readonly packages: readonly string[];
   /** Locales to generate besides C.UTF-8, as in `/etc/locale.gen`: `en_US.UTF-8`. */
   readonly locales: readonly string[];
+}
+
+/** What every host needs to start at all. */
+const ESSENTIAL = ["btrfs-progs", "dbus", "dracut", "systemd", "systemd-sysv", "tzdata", "udev"];
+
+export function packagesPlan(config: SystemConfig): PackagesPlan {
+  const { locale, platform } = config.hostSpec;
+  const locales = locale === "C.UTF-8" ? [] : [locale];
+  const packages = [
+    ...ESSENTIAL,
+    config.boot.kernelPackage,
+    ...(locales.length > 0 ? ["locales"] : []),
+    ...(config.networking.useDHCP ? ["systemd-resolved"] : []),
+    ...config.environment.systemPackages,
+  ];
+  return {
+    suite: config.nixfleet.debian.suite,
+    architecture: platform === "aarch64-linux" ? "arm64" : "amd64",
+    archive: config.nixfleet.debian.archive,
+    packages: [...new Set(packages)].sort(),
+    locales,
+  };
 }

@@ -1,4 +1,8 @@
 /** What the initrd's wipe needs to know. */
+import { UserError } from "../modules/errors.ts";
+import type { SystemConfig } from "../system/options.ts";
+import { type DiskPlan, filesystemAt } from "./disk.ts";
+
 export interface WipePlan {
   /** The label of the btrfs filesystem that holds `@root`. */
   readonly label: string;
@@ -8,4 +12,28 @@ export interface WipePlan {
   readonly keepNewest: number;
   /** When the wipe fails: boot the previous root, loudly, or halt. */
   readonly onFailure: "boot" | "halt";
+}
+
+/** `null` where the root is not ephemeral. @throws UserError where the disk has no `@root`, or what persists no subvolume */
+export function wipePlan(config: SystemConfig, disk: DiskPlan): WipePlan | null {
+  const { enable, persistRoot, retentionDays, keepNewest, onFailure } = config.nixfleet.impermanence;
+  if (!enable) return null;
+  const advice = "use diskoTemplates.btrfsImpermanence, or give the disk layout such a subvolume";
+  const root = filesystemAt(disk, "/");
+  if (root?.subvolume !== "@root") {
+    throw new UserError("nixfleet.impermanence.enable wants a btrfs subvolume @root mounted at /", [advice]);
+  }
+  const roots = new Set([
+    persistRoot,
+    ...Object.keys(config.environment.persistence),
+    ...Object.keys(config.home.persistence),
+  ]);
+  for (const path of roots) {
+    if (filesystemAt(disk, path) === undefined) {
+      throw new UserError(`nothing is mounted at the persist root ${path}, so what it persists would be wiped`, [
+        advice,
+      ]);
+    }
+  }
+  return { label: root.label, retentionDays, keepNewest, onFailure };
 }

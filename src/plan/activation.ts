@@ -1,0 +1,73 @@
+/** The persistence plan as files that existing tools execute: tmpfiles.d(5), fstab(5), and a list for the rest. */
+import { UserError } from "../modules/errors.ts";
+import { fstabLine } from "./fstab.ts";
+import type { PersistenceEntry, PersistencePlan } from "./persistence.ts";
+
+/** Where the initrd has the host's root while it activates it. */
+export const SYSROOT = "/sysroot";
+
+/**
+ * For `systemd-tmpfiles --root=SYSROOT --create`: folders and files on the persist roots where they are missing, and
+ * what has to be there on the fresh root for them to appear. `:` before owner and mode: what exists keeps its own.
+ */
+export function tmpfilesConfig(plan: PersistencePlan): string {
+  const roots = new Set(plan.entries.map((entry) => entry.persistRoot));
+  const lines = [
+    ...plan.parents.flatMap((parent) => ["", ...roots].map((root) => created("d", root + parent.path, parent))),
+    ...plan.entries.flatMap(entryLines),
+  ];
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** For `mount --all --fstab F --target-prefix SYSROOT`, which prefixes targets but not the sources of bind mounts. */
+export function bindFstab(plan: PersistencePlan): string {
+  const bound = plan.entries.filter((entry) => entry.how === "bind");
+  return bound.map((entry) => `${bindLine(entry)}\n`).join("");
+}
+
+/** One line for each entry that is bound or linked as is found at boot: its source, its path, its line of fstab. */
+export function autoList(plan: PersistencePlan): string {
+  const auto = plan.entries.filter((entry) => entry.how === "auto");
+  return auto.map((entry) => `${entry.source}\t${entry.path}\t${bindLine(entry)}\n`).join("");
+}
+
+function entryLines(entry: PersistenceEntry): string[] {
+  const type = entry.kind === "directory" ? "d" : "f";
+  switch (entry.how) {
+    case "bind":
+      return [created(type, entry.source, entry), created(type, entry.path, entry)];
+    case "symlink":
+      return [
+        ...(entry.kind === "directory" ? [created(type, entry.source, entry)] : []),
+        `L ${escapePath(entry.path)} - - - - ${escapeArgument(entry.source)}`,
+      ];
+    case "auto":
+      return [];
+  }
+}
+
+interface Owned {
+  readonly user: string;
+  readonly group: string;
+  readonly mode: string;
+}
+
+function created(type: "d" | "f", path: string, { user, group, mode }: Owned): string {
+  return `${type} ${escapePath(path)} :${mode} :${user} :${group} -`;
+}
+
+function bindLine(entry: PersistenceEntry): string {
+  return fstabLine(`${SYSROOT}${entry.source}`, entry.path, "none", ["bind", ...entry.mountOptions]);
+}
+
+/** A path as a quoted field: systemd takes C escapes in it, and `%` begins a specifier. */
+function escapePath(path: string): string {
+  if (/[\n\0]/.test(path))
+    throw new UserError(`${JSON.stringify(path)} cannot stand in a tmpfiles.d file`, ["remove the newline"]);
+  return `"${path.replaceAll("%", "%%").replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** The last field runs to the end of the line: no quotes, but specifiers and C escapes. */
+function escapeArgument(path: string): string {
+  return path.replaceAll("%", "%%").replaceAll("\\", "\\\\");
+}

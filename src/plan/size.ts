@@ -1,0 +1,33 @@
+/** Sizes as people write them. */
+import { UserError } from "../modules/errors.ts";
+
+/** In bytes. */
+export const MIB: number = 1024 ** 2;
+export const GIB: number = 1024 ** 3;
+
+/**
+ * The bytes that a size such as `512M`, `8G`, `1.5GiB` or `4096` means. Units are powers of 1024, as in sfdisk and truncate.
+ * @throws UserError when it is not a size, or not a whole number of bytes above 0
+ */
+export function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(?:([KMGT])(?:iB)?|B)?$/i.exec(text.trim());
+  const bytes = Number(match?.[1] ?? Number.NaN) * 1024 ** exponent(match?.[2]);
+  if (!Number.isSafeInteger(bytes) || bytes <= 0) {
+    throw new UserError(`${JSON.stringify(text)} is not a size`, [
+      "write a number above 0 and a unit, in powers of 1024: 512M, 8G, 1.5T; without a unit it counts bytes",
+    ]);
+  }
+  return bytes;
+}
+
+/** Bytes for people, in the largest unit that shows them with at most one decimal: `512M`, `1.5G`. */
+export function formatSize(bytes: number): string {
+  const unit = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), UNITS.length);
+  return `${Math.round((bytes / 1024 ** unit) * 10) / 10}${unit === 0 ? "B" : UNITS[unit - 1]}`;
+}
+
+const UNITS = ["K", "M", "G", "T"];
+
+function exponent(unit: string | undefined): number {
+  return unit === undefined ? 0 : UNITS.indexOf(unit.toUpperCase()) + 1;
+}

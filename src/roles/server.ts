@@ -1,0 +1,11 @@
+/** A machine that is reached over the network. */
+
+import { defineModule } from "../fleet/options.ts";
+import { mkDefault } from "../modules/definition.ts";
+
+export const server = defineModule({
+  config: mkDefault({
+    nixfleet: { base: { enable: true } },
+    services: { openssh: { enable: true } },
+  }),
+});

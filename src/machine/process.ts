@@ -17,10 +17,12 @@ export interface RunOptions {
 /** A program ended with a failure, or by a signal. */
 export class CommandError extends UserError {
   readonly exitCode: number | null;
+  readonly stdout: string;
 
-  constructor(argv: readonly string[], exitCode: number | null, reason: string, stderr: string) {
+  constructor(argv: readonly string[], exitCode: number | null, reason: string, stdout: string, stderr: string) {
     super(`${argv[0]} ${reason}`, [`command: ${argv.map(quoted).join(" ")}`, ...lastLines(stderr, 20)]);
     this.exitCode = exitCode;
+    this.stdout = stdout;
   }
 }
 
@@ -55,6 +57,7 @@ export function run(program: string, args: readonly string[], options: RunOption
             [program, ...args],
             code,
             endedBy ? `was ended by ${endedBy}` : `failed (exit ${code})`,
+            stdout(),
             stderr(),
           ),
         );
@@ -100,7 +103,9 @@ const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   blkid: "util-linux",
   btrfs: "btrfs-progs",
   cpio: "cpio",
+  "dpkg-deb": "dpkg",
   findmnt: "util-linux",
+  getcap: "libcap2-bin",
   losetup: "mount",
   lsblk: "util-linux",
   "mkfs.btrfs": "btrfs-progs",

@@ -9,6 +9,7 @@ export function listOf<V, S>(element: OptionType<V, S>): OptionType<readonly V[]
   const whole: OptionType<readonly V[], ListShape<S>> = {
     description: `a list, each element ${element.description}`,
     inner: element.inner,
+    named: true,
     empty: () => [],
     accepts: Array.isArray,
     merge(definitions, at) {
@@ -32,6 +33,7 @@ export function attrsOf<V, S>(element: OptionType<V, S>): OptionType<{ readonly 
   const whole: OptionType<{ readonly [name: string]: V }, AttrsShape<S>> = {
     description: `a set, each value ${element.description}`,
     inner: element.inner,
+    named: true,
     empty: () => ({}),
     accepts: isPlainObject,
     merge(definitions, at) {

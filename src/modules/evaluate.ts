@@ -32,7 +32,12 @@ export class Evaluation {
 
   /** Every value, computed, as plain data. Internal options are left out. */
   all(): unknown {
-    return plain(this.#root.proxy, false);
+    return this.plain(this.#root.proxy);
+  }
+
+  /** A value of this configuration as plain data. */
+  plain(value: unknown): unknown {
+    return plain(value, false);
   }
 
   /** Computes every value, the internal ones too, so that whatever is wrong is found. */

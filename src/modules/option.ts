@@ -19,6 +19,8 @@ export interface OptionType<V, S = V> {
   empty?(at: MergePoint): V;
   /** The options inside, for the reference: those of a submodule, or of the elements. */
   readonly inner?: OptionTree | undefined;
+  /** Whether those stand below names of the user's choice, as in a set or a list. */
+  readonly named?: boolean | undefined;
   readonly _shape?: S;
 }
 

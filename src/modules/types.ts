@@ -85,6 +85,7 @@ export function nullOr<V, S>(type: OptionType<V, S>): OptionType<V | null, Eithe
   const whole: OptionType<V | null, EitherShape<null, S>> = {
     description: `null or ${type.description}`,
     inner: type.inner,
+    named: type.named,
     empty: () => null,
     accepts: (value) => value === null || type.accepts(value),
     merge(definitions, at) {
@@ -106,6 +107,7 @@ export function either<A, SA, B, SB>(
   const whole: OptionType<A | B, EitherShape<SA, SB>> = {
     description: `${a.description} or ${b.description}`,
     inner: a.inner ?? b.inner,
+    named: a.named ?? b.named,
     accepts: (value) => a.accepts(value) || b.accepts(value),
     merge(definitions, at) {
       for (const definition of definitions) checked(whole, definition, at);
@@ -141,6 +143,7 @@ export function coercedTo<A, SA, V, S>(
   return {
     description: `${to.description}, or ${from.description}`,
     inner: to.inner,
+    named: to.named,
     accepts: (value) => from.accepts(value) || to.accepts(value),
     merge: (definitions, at) =>
       to.merge(

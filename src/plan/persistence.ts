@@ -95,7 +95,7 @@ interface Home {
 }
 
 type Declared = PersistenceEntry & {
-  readonly parent: { readonly user: string | null; readonly group: string | null; readonly mode: string };
+  readonly parent: { readonly user: string | null; readonly group: string | null; readonly mode: string | null };
 };
 
 type PersistenceRoots = SystemConfig["environment"]["persistence"];
@@ -203,35 +203,25 @@ function parentsOf(
 ): PersistenceParent[] {
   const parents = new Map<string, PersistenceParent>();
   const homeList = [...homes.values()];
-  const add = (path: string, wanted: PersistenceParent | undefined) => {
+  const standard = (path: string): PersistenceParent => {
     const home = homeList.find((candidate) => isWithin(path, candidate.path));
-    const owner = home ?? { user: "root", group: "root" };
-    parents.set(
-      path,
-      wanted ??
-        parents.get(path) ?? {
-          path,
-          user: owner.user,
-          group: owner.group,
-          mode: path === home?.path ? "0700" : "0755",
-        },
-    );
+    const { user, group } = home ?? { user: "root", group: "root" };
+    return { path, user, group, mode: path === home?.path ? "0700" : "0755" };
   };
   for (const entry of entries) {
-    const folders = foldersAbove(entry.path);
-    folders.forEach((path, i) => {
-      const { user, group, mode } = entry.parent;
-      const own = i === folders.length - 1 && (user !== null || group !== null || mode !== "0755");
-      const owner = user ?? (group === null ? null : "root");
-      add(
-        path,
-        own && owner !== null ? { path, user: owner, group: group ?? owner, mode: mode.padStart(4, "0") } : undefined,
-      );
-    });
+    for (const path of foldersAbove(entry.path)) parents.set(path, parents.get(path) ?? standard(path));
+  }
+  for (const { path: entryPath, parent } of entries) {
+    const path = foldersAbove(entryPath).at(-1);
+    if (path === undefined || (parent.user === null && parent.group === null && parent.mode === null)) continue;
+    const usual = standard(path);
+    const user = parent.user ?? usual.user;
+    const group = parent.group ?? (parent.user === null ? usual.group : parent.user);
+    parents.set(path, { path, user, group, mode: parent.mode?.padStart(4, "0") ?? usual.mode });
   }
   const home = homes.get(config.hostSpec.userName);
   if (home !== undefined && config.nixfleet.impermanence.enable) {
-    for (const path of [...foldersAbove(home.path), home.path]) add(path, undefined);
+    for (const path of [...foldersAbove(home.path), home.path]) parents.set(path, parents.get(path) ?? standard(path));
   }
   return [...parents.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }

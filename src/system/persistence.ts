@@ -23,7 +23,7 @@ const parent = mkOption({
       default: null,
       description: "Group; null: that of the owner.",
     }),
-    mode: mkOption({ type: mode, default: "0755", description: "Mode, in octal." }),
+    mode: mkOption({ type: types.nullOr(mode), default: null, description: "Mode, in octal; null: 0755." }),
   }),
   default: {},
   description: "Whose the folder above the entry is, if it has to be made.",

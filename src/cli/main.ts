@@ -1,0 +1,101 @@
+/** The command line: parses, calls, prints. Each command is a file of its own, loaded when it is called for. */
+import { Command, CommanderError } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
+import { unwindOnInterrupt } from "../machine/interruption.ts";
+import { printError } from "./output.ts";
+
+const program = new Command("nixfleet")
+  .description(packageJson.description)
+  .version(packageJson.version)
+  .option("--fleet <file>", "the fleet's declaration", "fleet.ts")
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true });
+
+const host = "<host>";
+const json = ["--json", "print one JSON document"] as const;
+
+program
+  .command("init [folder]")
+  .description("start a new fleet from a template")
+  .action(async (folder = ".") => (await import("./init.ts")).init(folder));
+
+program
+  .command("check [hosts...]")
+  .description("evaluate hosts: types, assertions, warnings")
+  .option(...json)
+  .action(async (hosts, options) => (await import("./check.ts")).check(fleetFile(), hosts, options));
+
+program
+  .command(`show ${host} [option]`)
+  .description("the evaluated configuration")
+  .option("--why", "which definitions made the value, with file and line")
+  .option(...json)
+  .action(async (name, option, options) => (await import("./show.ts")).show(fleetFile(), name, option, options));
+
+program
+  .command("options [word]")
+  .description("the option reference")
+  .option(...json)
+  .action(async (word, options) => (await import("./options.ts")).options(word, options));
+
+program
+  .command(`plan ${host}`)
+  .description("what will persist, where, owned by whom, declared where; the wipe; the disk")
+  .option(...json)
+  .action(async (name, options) => (await import("./plan.ts")).plan(fleetFile(), name, options));
+
+program
+  .command(`build ${host}`)
+  .description("build the closure; print its store path")
+  .option(...json)
+  .action(async (name, options) => (await import("./build.ts")).build(fleetFile(), name, options));
+
+program
+  .command("update")
+  .description("move the lock to the newest packages of the archive")
+  .option(...json)
+  .action(async (options) => (await import("./update.ts")).update(fleetFile(), options));
+
+program
+  .command(`disk ${host}`)
+  .description("partition, format and mount a disk as the host declares")
+  .option("--device <device>", "the disk; without it the declared one")
+  .option("--image <file>", "an image file in place of a disk")
+  .option("--size <size>", "the size of a new image", "8G")
+  .option("--disk <name>", "which of the host's disks, if it has several")
+  .option("--mode <modes>", "any of unmount, format, mount, separated by commas", "format")
+  .option("--under <folder>", "where to mount it", "/mnt")
+  .option("--wipe <device>", "the very device, or image, that may lose what it holds")
+  .option("--dry-run", "print the commands, as a shell script, and do nothing")
+  .action(async (name, options) => (await import("./disk.ts")).disk(fleetFile(), name, options));
+
+program
+  .command("wipe")
+  .description("run the initrd's own wipe on a btrfs filesystem that is not mounted")
+  .requiredOption("--device <device>", "the filesystem")
+  .option("--host <name>", "take the retention from this host of the fleet")
+  .option(...json)
+  .action(async (options) => (await import("./wipe.ts")).wipe(fleetFile(), options));
+
+program
+  .command(`vm ${host}`)
+  .description("boot the host in QEMU, with a console, and a disk that stays")
+  .option("--ssh-port <port>", "the port on this machine that leads to the host's port 22; without it a free one")
+  .option("--memory <MiB>", "the guest's memory", "1024")
+  .option("--fresh", "begin with a new disk")
+  .action(async (name, options) => (await import("./vm.ts")).vm(fleetFile(), name, options));
+
+function fleetFile(): string {
+  return program.opts<{ fleet: string }>().fleet;
+}
+
+unwindOnInterrupt();
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    printError(error);
+    process.exitCode = 1;
+  }
+}

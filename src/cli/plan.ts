@@ -1,0 +1,58 @@
+/** `nixfleet plan HOST` */
+import type { DiskLayout } from "../plan/disk.ts";
+import type { HostPlan } from "../plan/host.ts";
+import { formatSize } from "../plan/size.ts";
+import { loadHost, planOf } from "./load-fleet.ts";
+import { print, printJson, table } from "./output.ts";
+
+export async function plan(file: string, name: string, { json }: { json?: boolean }): Promise<void> {
+  const { host, folder } = await loadHost(file, name);
+  const whole = planOf(host, folder);
+  if (json) printJson(whole);
+  else print([persists(whole), wipes(whole), ...whole.disk.disks.map(diskText)].join("\n\n"));
+}
+
+function persists({ hostName, persistence }: HostPlan): string {
+  const rows = persistence.entries.map((entry) => [
+    entry.kind === "directory" ? `${entry.path}/` : entry.path,
+    entry.persistRoot,
+    entry.how,
+    `${entry.user}:${entry.group}`,
+    entry.mode,
+    entry.purpose,
+    entry.declaredAt.join(", "),
+  ]);
+  return `${hostName} persists\n\n${table(["path", "on", "how", "owner", "mode", "for", "declared at"], rows)}`;
+}
+
+function wipes({ wipe }: HostPlan): string {
+  if (wipe === null) return "Its root stays: nixfleet.impermanence.enable is false.";
+  const days = `${wipe.retentionDays} day${wipe.retentionDays === 1 ? "" : "s"}`;
+  return [
+    `On every boot @root of the filesystem ${wipe.label} becomes old_roots/<time>, and a fresh one is made.`,
+    `Old roots are deleted ${days} after that, but never the newest ${wipe.keepNewest}.`,
+    wipe.onFailure === "boot"
+      ? "If that fails, the previous root is booted, and the console says so."
+      : "If that fails, the host halts.",
+  ].join("\n");
+}
+
+function diskText({ name, device, partitions }: DiskLayout): string {
+  const rows = partitions.flatMap((partition) => {
+    const { content } = partition;
+    const size = partition.size === null ? "the rest" : formatSize(partition.size);
+    const first = [partition.name, size, `${content.kind} ${content.label}`];
+    if (content.kind === "vfat") return [[...first, content.mountpoint, content.mountOptions.join(",")]];
+    return [
+      [...first, "", ""],
+      ...content.subvolumes.map((subvolume) => [
+        "",
+        "",
+        `  ${subvolume.name}`,
+        subvolume.mountpoint ?? "-",
+        subvolume.mountOptions.join(","),
+      ]),
+    ];
+  });
+  return `Disk ${name} is ${device}\n\n${table(["partition", "size", "holds", "mounted at", "options"], rows)}`;
+}

@@ -1,0 +1,133 @@
+/** `nixfleet.lock`: which versions of which Debian packages a fleet is built from, and the date its builds claim. */
+import { createHash } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../modules/errors.ts";
+import type { PackagesPlan } from "../plan/packages.ts";
+
+export const LOCK_FILE = "nixfleet.lock";
+
+const lockedPackage = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/, "is not the name of a Debian package"),
+  version: z.string().regex(/^[A-Za-z0-9.+~:-]+$/, "is not a Debian version"),
+  architecture: z.string().regex(/^[a-z0-9-]+$/, "is not a Debian architecture"),
+  /** In bytes. */
+  size: z.int().positive(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "is not a SHA-256 in hexadecimal"),
+  /** Below an archive's root: `pool/main/…`. */
+  path: z.string().min(1),
+});
+
+const request = z.strictObject({
+  suite: z.string().min(1),
+  architecture: z.string().min(1),
+  archive: z.array(z.string()),
+  packages: z.array(z.string()),
+  locales: z.array(z.string()),
+});
+
+const lockEntry = z.strictObject({
+  request,
+  /** SOURCE_DATE_EPOCH of the build, in seconds. */
+  date: z.int().positive(),
+  /** Sorted by name. */
+  packages: z.array(lockedPackage).min(1),
+});
+
+const lockSchema = z.strictObject({
+  version: z.literal(1, "is not a version of the lock that this nixfleet knows"),
+  /** By `requestKey`. */
+  requests: z.record(z.string(), lockEntry),
+});
+
+type DeepReadonly<T> = { readonly [K in keyof T]: T[K] extends object ? DeepReadonly<T[K]> : T[K] };
+export type LockedPackage = DeepReadonly<z.infer<typeof lockedPackage>>;
+export type LockEntry = DeepReadonly<z.infer<typeof lockEntry>>;
+export type Lock = DeepReadonly<z.infer<typeof lockSchema>>;
+
+/** What a lock entry answers: the packages plan, with what every closure needs besides. */
+export type PackageRequest = PackagesPlan;
+
+export const EMPTY_LOCK: Lock = { version: 1, requests: {} };
+
+/** What building a closure needs in the tree, whatever the host asked for: the initrd is made there. */
+const ALWAYS = ["btrfs-progs", "dracut", "systemd-sysv", "udev", "zstd"];
+
+export function packageRequest(plan: PackagesPlan): PackageRequest {
+  const packages = [...plan.packages, ...ALWAYS, ...(plan.locales.length > 0 ? ["locales"] : [])];
+  return {
+    suite: plan.suite,
+    architecture: plan.architecture,
+    archive: plan.archive,
+    packages: [...new Set(packages)].sort(),
+    locales: [...new Set(plan.locales)].sort(),
+  };
+}
+
+/** A short name for a request, the same for equal requests. */
+export function requestKey({ suite, architecture, archive, packages, locales }: PackageRequest): string {
+  const hash = createHash("sha256").update(JSON.stringify([suite, architecture, archive, packages, locales]));
+  return `${suite}-${architecture}-${hash.digest("hex").slice(0, 12)}`;
+}
+
+/**
+ * Reads the lock beside a fleet's `fleet.ts`; where there is none, an empty one.
+ * @throws UserError when it is not a lock: a bad merge, a hand edit, a newer nixfleet
+ */
+export async function readLock(fleetFolder: string): Promise<Lock> {
+  const file = join(fleetFolder, LOCK_FILE);
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw new UserError(`cannot read ${file}`, [error.message]);
+  });
+  return text === null ? EMPTY_LOCK : parseLock(text, file);
+}
+
+/** @throws UserError that names the file, what is wrong with it, and the way out */
+export function parseLock(text: string, file: string): Lock {
+  const fix = `restore it from version control, or remove it and run \`nixfleet update\` to lock the newest packages`;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    const conflict = /^(<<<<<<<|>>>>>>>)/m.test(text);
+    const reason = conflict ? "it holds the conflict markers of a merge" : String(error);
+    throw new UserError(`${file} is not JSON`, [reason, fix]);
+  }
+  const parsed = lockSchema.safeParse(json);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the whole"}: ${issue.message}`);
+    throw new UserError(`${file} is not a lock of nixfleet`, [...issues.slice(0, 5), fix]);
+  }
+  for (const [key, entry] of Object.entries(parsed.data.requests)) {
+    if (requestKey(entry.request) !== key)
+      throw new UserError(`${file} was changed by hand`, [`requests.${key}.request does not belong to that key`, fix]);
+  }
+  return parsed.data;
+}
+
+/** Writes the lock, whole or not at all. */
+export async function writeLock(fleetFolder: string, lock: Lock): Promise<void> {
+  const file = join(fleetFolder, LOCK_FILE);
+  const temporary = `${file}.${process.pid}.new`;
+  await writeFile(temporary, formatLock(lock), { flush: true });
+  await rename(temporary, file);
+}
+
+/** Pretty, in a stable order, one package a line: a diff shows what moved. */
+export function formatLock(lock: Lock): string {
+  const requests = Object.entries(lock.requests).sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries = requests.map(([key, entry]) => {
+    const packages = [...entry.packages].sort((a, b) => (a.name < b.name ? -1 : 1)).map((one) => JSON.stringify(one));
+    return [
+      `    ${JSON.stringify(key)}: {`,
+      `      "request": ${JSON.stringify(entry.request, null, 2).replaceAll("\n", "\n      ")},`,
+      `      "date": ${entry.date},`,
+      `      "packages": [\n        ${packages.join(",\n        ")}\n      ]`,
+      "    }",
+    ].join("\n");
+  });
+  const body = entries.length === 0 ? "{}" : `{\n${entries.join(",\n")}\n  }`;
+  return `{\n  "version": ${lock.version},\n  "requests": ${body}\n}\n`;
+}

@@ -1,0 +1,133 @@
+/** The local cache of builds: packages by hash, store objects, and an index from inputs to what was made of them. */
+import { constants } from "node:fs";
+import { access, mkdir, mkdtemp, open, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileLock } from "../machine/file-lock.ts";
+import { run } from "../machine/process.ts";
+import { UserError } from "../modules/errors.ts";
+
+export interface Cache {
+  readonly folder: string;
+  /** `<sha256>.deb` */
+  readonly debs: string;
+  /** `<digest>-<name>`: what a host has below `/nix/store`. */
+  readonly store: string;
+  /** A file named for a hash of inputs says the store name of what was made from them. */
+  readonly index: string;
+}
+
+/** `$NIXFLEET_CACHE`, or `nixfleet` in the user's cache folder (XDG base directory specification). */
+export function defaultCacheFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  return env.NIXFLEET_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "nixfleet");
+}
+
+/** @throws UserError when the folder cannot be made or written */
+export async function openCache(path: string = defaultCacheFolder()): Promise<Cache> {
+  const folder = resolve(path);
+  const cache = {
+    folder,
+    debs: join(folder, "debs"),
+    store: join(folder, "store"),
+    index: join(folder, "index"),
+  };
+  try {
+    for (const part of [cache.debs, cache.store, cache.index]) await mkdir(part, { recursive: true });
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UserError(`the cache ${folder} cannot be written`, [reason, "set NIXFLEET_CACHE to another folder"]);
+  }
+  return cache;
+}
+
+export function debFile(cache: Cache, sha256: string): string {
+  return join(cache.debs, `${sha256}.deb`);
+}
+
+/** Begins the names of what is being made. */
+const UNFINISHED = ".new-";
+
+/**
+ * Makes this process the only one that builds in the cache, until the end of the scope. What has an unfinished name
+ * then belongs to no living build, and is removed.
+ */
+export async function lockCache(cache: Cache, onWait: () => void): Promise<AsyncDisposable> {
+  const lock = await fileLock(join(cache.folder, "lock"), onWait);
+  try {
+    for (const folder of [cache.folder, cache.debs, cache.store, cache.index]) {
+      const names = (await readdir(folder)).filter((name) => name.startsWith(UNFINISHED));
+      for (const name of names) await removeTree(join(folder, name));
+    }
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
+  return lock;
+}
+
+export interface Unfinished extends AsyncDisposable {
+  readonly path: string;
+  /** Moves the folder `part` of it to its place, once it is on the disk. Where the place is taken, that one stays. */
+  finish(part: string, target: string): Promise<void>;
+}
+
+/** A new folder in `parent`, removed at the end of the scope. */
+export async function unfinishedFolder(parent: string): Promise<Unfinished> {
+  const path = await mkdtemp(join(parent, UNFINISHED));
+  return {
+    path,
+    finish: async (part, target) => {
+      await syncFilesystem(path);
+      await renameUnlessTaken(join(path, part), target);
+      await syncFolder(dirname(target));
+    },
+    [Symbol.asyncDispose]: () => removeTree(path),
+  };
+}
+
+/** The store object that was made from these inputs, or `null`. */
+export async function lookUp(cache: Cache, inputs: string): Promise<string | null> {
+  try {
+    const name = await readFile(join(cache.index, inputs), "utf8");
+    await access(join(cache.store, name));
+    return name;
+  } catch {
+    return null;
+  }
+}
+
+export async function remember(cache: Cache, inputs: string, name: string): Promise<void> {
+  const temporary = join(cache.index, `${UNFINISHED}${inputs}`);
+  await writeFile(temporary, name, { flush: true });
+  await rename(temporary, join(cache.index, inputs));
+}
+
+/** syncfs(2): what was written below this path is on the disk. */
+export async function syncFilesystem(path: string): Promise<void> {
+  await run("sync", ["--file-system", "--", path]);
+}
+
+/** After it, a rename in the folder outlives a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Not `fs.rm`: should a dead build have left a mount in its tree, what is mounted there must stay. Not interruptible. */
+async function removeTree(path: string): Promise<void> {
+  await run("rm", ["-rf", "--one-file-system", "--", path], { signal: new AbortController().signal });
+}
+
+async function renameUnlessTaken(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+  }
+}

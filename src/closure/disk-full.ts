@@ -1,0 +1,23 @@
+/** Says so when a disk is full, whichever tool found out. */
+import { UserError } from "../modules/errors.ts";
+
+const FULL = /No space left on device|Disk quota exceeded|don't have enough free space|ENOSPC|EDQUOT/;
+
+/** Whether a line of a program's output says that a disk is full. */
+export function saysDiskFull(line: string): boolean {
+  return FULL.test(line);
+}
+
+/** The error to show instead of one that comes from a full disk; `null` for any other. */
+export function diskFull(error: unknown): UserError | null {
+  if (error instanceof SuppressedError) return diskFull(error.suppressed) ?? diskFull(error.error);
+  if (!(error instanceof Error)) return null;
+  const lines = [error.message, ...(error instanceof UserError ? error.detail : [])];
+  const line = lines.find(saysDiskFull);
+  if (line === undefined) return null;
+  return new UserError("the disk is full", [
+    line.trim(),
+    "what was half made has been removed",
+    "a first build wants about 2 GB: free some, or set NIXFLEET_CACHE to a folder on a disk that has them",
+  ]);
+}

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Runs mmdebstrap with the arguments given, so that nothing of the builder's environment gets into the tree.
+# From the environment: SOURCE_DATE_EPOCH, and what customize.sh wants.
+set -eu
+umask 022
+
+# In a process group that dies with this shell's parent, and with its own mounts and processes: whatever ends the
+# build, nothing of it stays mounted or goes on writing.
+# INITRD=No keeps the kernel's hook from making an initrd for the builder: customize.sh makes a generic one.
+exec setpriv --pdeathsig KILL -- unshare --mount --pid --fork --kill-child --mount-proc -- \
+  env -i \
+  HOME=/root TERM=dumb TZ=UTC LC_ALL=C.UTF-8 \
+  PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  TMPDIR="$TMPDIR" \
+  SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
+  INITRD=No \
+  NIXFLEET_CUSTOMIZE="$NIXFLEET_CUSTOMIZE" \
+  NIXFLEET_LOCALES="$NIXFLEET_LOCALES" \
+  mmdebstrap "$@"

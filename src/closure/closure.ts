@@ -1,0 +1,94 @@
+/** Plan → closure: everything immutable that a host runs, as two store objects in the local cache. */
+import { join } from "node:path";
+import { UserError } from "../modules/errors.ts";
+import type { HostPlan } from "../plan/host.ts";
+import type { ActivationFiles } from "./activation.ts";
+import { type Cache, lockCache, lookUp, openCache } from "./cache.ts";
+import { diskFull } from "./disk-full.ts";
+import { hostInputs, hostObject } from "./host-object.ts";
+import { type LockEntry, packageRequest, readLock, requestKey } from "./lock.ts";
+import { packageInputs, packageObject } from "./package-object.ts";
+import { lockRequest } from "./update.ts";
+
+export interface StoreObject {
+  /** On the host: `/nix/store/<digest>-<name>`. */
+  readonly storePath: string;
+  /** In the local cache. */
+  readonly folder: string;
+}
+
+export interface Closure extends StoreObject {
+  /** 32 characters, of everything in it. */
+  readonly digest: string;
+  /** The packages, which it refers to. */
+  readonly packages: StoreObject;
+  /** Whether it was made now, rather than found in the cache. */
+  readonly fresh: boolean;
+}
+
+export interface BuildOptions {
+  /** Where `fleet.ts` and its lock are. */
+  readonly fleetFolder: string;
+  /** By default `defaultCacheFolder()`. */
+  readonly cache?: string;
+  /** Every plan of the fleet, if known: what none of them asks for any more leaves the lock when it is written. */
+  readonly fleet?: readonly HostPlan[];
+  /** Called with each step as it begins. */
+  readonly onProgress?: (step: string) => void;
+}
+
+/**
+ * Builds a host's closure. The first build of a package request locks its packages in `nixfleet.lock`; from then on
+ * the same inputs give the same digest, on any machine, at any time.
+ * @throws UserError for whatever the user can change: no root, no network, a full disk, a plan that does not fit
+ */
+export async function buildClosure(
+  plan: HostPlan,
+  activation: ActivationFiles,
+  options: BuildOptions,
+): Promise<Closure> {
+  const progress = options.onProgress ?? (() => {});
+  const cache = await openCache(options.cache);
+  try {
+    const lock = await readLock(options.fleetFolder);
+    const locked = lock.requests[requestKey(packageRequest(plan.packages))];
+    const made = locked === undefined ? null : await lookUpClosure(plan, activation, locked, cache);
+    if (made !== null) return made;
+
+    refuseUnprivileged();
+    await using _ = await lockCache(cache, () => progress("waiting for another build to end"));
+    const entry = await lockRequest(plan, options, cache, progress);
+    // Another build may have made it while this one waited.
+    const madeMeanwhile = await lookUpClosure(plan, activation, entry, cache);
+    if (madeMeanwhile !== null) return madeMeanwhile;
+    const packages = await packageObject(entry, cache, progress);
+    progress(`making the closure of ${plan.hostName}`);
+    return described(await hostObject(plan, activation, entry, packages, cache), packages, cache, true);
+  } catch (error) {
+    throw diskFull(error) ?? error;
+  }
+}
+
+async function lookUpClosure(
+  plan: HostPlan,
+  activation: ActivationFiles,
+  entry: LockEntry,
+  cache: Cache,
+): Promise<Closure | null> {
+  const packages = await lookUp(cache, packageInputs(entry));
+  if (packages === null) return null;
+  const host = await lookUp(cache, hostInputs(plan, activation, entry, packages));
+  return host === null ? null : described(host, packages, cache, false);
+}
+
+function described(host: string, packages: string, cache: Cache, fresh: boolean): Closure {
+  const object = (name: string): StoreObject => ({ storePath: `/nix/store/${name}`, folder: join(cache.store, name) });
+  return { ...object(host), digest: host.slice(0, 32), packages: object(packages), fresh };
+}
+
+function refuseUnprivileged(): void {
+  if (process.getuid?.() === 0) return;
+  throw new UserError("only root can build a closure", [
+    "its files belong to root and to the users of Debian's packages: run the command again with sudo",
+  ]);
+}

@@ -1,0 +1,57 @@
+#!/bin/sh
+# mmdebstrap's customize hook: $1 is the tree, all its packages are installed, /dev, /proc and /sys are mounted in it.
+# Makes in the tree what its packages alone do not: locales, and the generic initrd as /boot/initrd.
+set -eu
+root=$1
+
+generate_locales() {
+  for locale in $NIXFLEET_LOCALES; do
+    charset=${locale#*.}
+    [ "$charset" != "$locale" ] || charset=UTF-8
+    printf '%s %s\n' "$locale" "$charset"
+  done > "$root/etc/locale.gen"
+  chroot "$root" locale-gen
+}
+
+# What the scripts of src/initrd may call. Bash is not among them.
+required="
+  blkid btrfs cat chattr chmod chown cp cut date dirname basename dd env find findmnt flock grep head id ln ls mkdir
+  mktemp mount mountpoint mv printf readlink rm rmdir sed sh sleep sort stat sync systemctl systemd-cat systemd-notify
+  systemd-tmpfiles tail test touch tr true umount uname wc xargs"
+
+# Drivers that a root filesystem or an ESP may need and that dracut's selection has not been seen to hold everywhere.
+# One that the kernel package lacks is passed over.
+drivers="
+  ahci ata_piix btrfs ext4 nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 nvme sd_mod sr_mod uas usb-storage vfat
+  virtio_blk virtio_pci virtio_scsi virtio_rng virtiofs"
+
+make_initrd() {
+  version=
+  for folder in "$root"/usr/lib/modules/*; do
+    [ -d "$folder/kernel" ] || continue
+    [ -z "$version" ] || {
+      echo "E: two kernels: $version and ${folder##*/}. Declare one kernel package." >&2
+      return 1
+    }
+    version=${folder##*/}
+  done
+  [ -n "$version" ] || {
+    echo "E: no kernel: declare a kernel package, for instance linux-image-amd64." >&2
+    return 1
+  }
+  for tool in $required; do
+    [ -x "$root/usr/bin/$tool" ] || [ -x "$root/usr/sbin/$tool" ] || {
+      echo "E: no package has $tool, which the initrd needs." >&2
+      return 1
+    }
+  done
+  rm -f "$root"/boot/initrd*
+  chroot "$root" dracut --quiet --force --no-hostonly --no-hostonly-cmdline --reproducible --zstd \
+    --no-early-microcode --add "systemd btrfs" --install "$required" --add-drivers "$drivers" --kver "$version" /boot/initrd
+  # The host's own initrd is appended, and the kernel wants that to start at a multiple of 4.
+  truncate --size=%4 "$root/boot/initrd"
+  cp --dereference "$root/boot/vmlinuz-$version" "$root/boot/vmlinuz"
+}
+
+[ -z "$NIXFLEET_LOCALES" ] || generate_locales
+make_initrd

@@ -1,0 +1,23 @@
+/** A program for the test: makes the image `argv[2]` and is interrupted before its command number `argv[3]`. */
+import { makeImage } from "../../src/disk/image.ts";
+import { interruption, unwindOnInterrupt } from "../../src/machine/interruption.ts";
+import { run } from "../../src/machine/process.ts";
+import { GIB } from "../../src/plan/size.ts";
+import { layout } from "../unit/disk-layout.ts";
+
+const [file = "", stopAt = ""] = process.argv.slice(2);
+let left = Number(stopAt);
+
+unwindOnInterrupt();
+try {
+  await makeImage(layout, file, GIB, async () => void (await run("sleep", ["0.1"])), {
+    onCommand: () => {
+      left -= 1;
+      // The signal arrives a little later, so that it finds the command running.
+      if (left === 0) setTimeout(() => process.kill(process.pid, "SIGINT"), Math.random() * 20);
+    },
+  });
+} catch (error) {
+  if (error !== interruption.reason) throw error;
+  process.exitCode = 130;
+}

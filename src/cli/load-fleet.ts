@@ -87,7 +87,9 @@ function syntaxPlace(error: Error): string[] {
 function stackOfUser(error: Error): string[] {
   const frames = (error.stack ?? "")
     .split("\n")
-    .filter((line) => /^\s+at /.test(line) && !line.includes("node:internal"));
+    .filter(
+      (line) => /^\s+at /.test(line) && !line.includes("node:internal") && !line.includes(`${PACKAGE_ROOT}/src/`),
+    );
   return frames.slice(0, 3).map((frame) => frame.trim().replace("file://", ""));
 }
 

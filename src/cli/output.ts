@@ -29,7 +29,12 @@ export function printError(error: unknown): void {
 
 /** Paths below the working folder as one would type them, and this project's own below `nixfleet/`. */
 export function shortPaths(text: string): string {
-  return text.replaceAll(`${process.cwd()}/`, "").replaceAll(`${PACKAGE_ROOT}/`, "nixfleet/");
+  return shorten(shorten(text, `${process.cwd()}/`, ""), `${PACKAGE_ROOT}/`, "nixfleet/");
+}
+
+/** Replaces a folder where it begins a path, not where it stands within one. */
+function shorten(text: string, folder: string, name: string): string {
+  return text.split(folder).reduce((before, after) => before + (/[\w.-]$/.test(before) ? folder : name) + after);
 }
 
 /** Rows under a header, each column as wide as its widest cell. */

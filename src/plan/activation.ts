@@ -60,14 +60,17 @@ function bindLine(entry: PersistenceEntry): string {
   return fstabLine(`${SYSROOT}${entry.source}`, entry.path, "none", ["bind", ...entry.mountOptions]);
 }
 
-/** A path as a quoted field: systemd takes C escapes in it, and `%` begins a specifier. */
+/** A path as a quoted field, in which `%` begins a specifier and a backslash stands for what follows it. */
 function escapePath(path: string): string {
-  if (/[\n\0]/.test(path))
-    throw new UserError(`${JSON.stringify(path)} cannot stand in a tmpfiles.d file`, ["remove the newline"]);
+  if (/\p{Cc}/u.test(path)) {
+    throw new UserError(`${JSON.stringify(path)} cannot stand in a tmpfiles.d file`, [
+      "remove the newline or control character",
+    ]);
+  }
   return `"${path.replaceAll("%", "%%").replace(/["\\]/g, "\\$&")}"`;
 }
 
-/** The last field runs to the end of the line: no quotes, but specifiers and C escapes. */
+/** The last field runs to the end of the line, less white space there: no quotes, but specifiers and C escapes. */
 function escapeArgument(path: string): string {
-  return path.replaceAll("%", "%%").replaceAll("\\", "\\\\");
+  return path.replaceAll("%", "%%").replaceAll("\\", "\\\\").replace(/ $/, "\\x20");
 }

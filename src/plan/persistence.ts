@@ -157,10 +157,11 @@ function entriesOf(lists: EntryLists, persistRoot: string, root: RootOptions, ho
 
 /** What is wrong with one entry, each as one text. */
 function problemsOf(entry: Declared, config: SystemConfig): string[] {
-  const at = `${entry.path.replaceAll("\n", "\\n")}: `;
+  const at = `${/\p{Cc}/u.test(entry.path) ? JSON.stringify(entry.path) : entry.path}: `;
   const declared = ` (declared at ${entry.declaredAt.join(", ")})`;
   const say = (text: string) => [`${at}${text}${declared}`];
-  if (/[\n\0]/.test(entry.path)) return say("a path cannot hold a newline");
+  // Neither tmpfiles.d(5) nor a list with a line an entry can say these.
+  if (/\p{Cc}/u.test(entry.path)) return say("a path cannot hold a newline or another control character");
   if (!entry.path.startsWith("/"))
     return say(`wants an absolute path; write /${entry.path}, or put it under \`users.<name>\``);
   if (entry.path.split("/").includes("..")) return say("`..` is not allowed; write the path that is meant");

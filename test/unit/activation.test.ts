@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import fc from "fast-check";
+import { UserError } from "../../src/modules/errors.ts";
+import { autoList, bindFstab, tmpfilesConfig } from "../../src/plan/activation.ts";
+import { fstabLine } from "../../src/plan/fstab.ts";
+import type { PersistenceEntry } from "../../src/plan/persistence.ts";
+import { planWith } from "./host.ts";
+
+function entryAt(path: string, rest: Partial<PersistenceEntry> = {}): PersistenceEntry {
+  return {
+    kind: "directory",
+    path,
+    source: `/persist${path}`,
+    persistRoot: "/persist",
+    how: "bind",
+    user: "root",
+    group: "root",
+    mode: "0755",
+    mountOptions: [],
+    purpose: "",
+    declaredAt: [],
+    ...rest,
+  };
+}
+
+const planOf = (...entries: PersistenceEntry[]) => ({ entries, parents: [], keys: [] });
+
+/** Names as hostile as a file's can be, but for control characters, which evaluation refuses. */
+const name = fc
+  .oneof(
+    fc.string({ unit: "binary", minLength: 1, maxLength: 20 }).map((text) => text.replace(/[\p{Cc}/]/gu, "x")),
+    fc.constantFrom("a b", 'a"b', "a'b", "a\\b", "%h", "100%", "#a", "ä€😀", "a\\040b", "a,b", " a", "a ", "\\", '"'),
+  )
+  .filter((text) => text !== "." && text !== ".." && text.isWellFormed());
+
+test("fstab escapes what getmntent reads as something else", () => {
+  assert.equal(fstabLine("/a b\t\\#", "/c", "none", ["bind"]), "/a\\040b\\011\\134\\043 /c none bind 0 0");
+});
+
+test("mount reads every path back as it was declared", () => {
+  fc.assert(
+    fc.property(name, (part) => {
+      const folder = mkdtempSync(join(tmpdir(), "nixfleet-"));
+      try {
+        writeFileSync(join(folder, "fstab"), bindFstab(planOf(entryAt(`/srv/${part}`))));
+        const read = execFileSync(
+          "findmnt",
+          ["--tab-file", join(folder, "fstab"), "--json", "--output", "TARGET,SOURCE"],
+          { encoding: "utf8" },
+        );
+        assert.deepEqual(JSON.parse(read).filesystems, [
+          { target: `/srv/${part}`, source: `/sysroot/persist/srv/${part}` },
+        ]);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("systemd-tmpfiles makes every path as it was declared, and nothing else", () => {
+  fc.assert(
+    fc.property(name, (part) => {
+      const folder = mkdtempSync(join(tmpdir(), "nixfleet-"));
+      try {
+        const own = { user: String(process.getuid?.()), group: String(process.getgid?.()) };
+        const made = entryAt(`${folder}/made/${part}`, { source: `${folder}/data/${part}`, ...own });
+        const linked = entryAt(`${folder}/linked/${part}`, {
+          source: `/persist/${part}`,
+          how: "symlink",
+          kind: "file",
+        });
+        execFileSync("systemd-tmpfiles", ["--create", "-"], { input: tmpfilesConfig(planOf(made, linked)) });
+        assert.deepEqual(readdirSync(join(folder, "made")), [part]);
+        assert.deepEqual(readdirSync(join(folder, "data")), [part]);
+        assert.equal(readlinkSync(join(folder, "linked", part)), `/persist/${part}`);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("a newline is refused by both", () => {
+  assert.throws(
+    () => bindFstab(planOf(entryAt("/srv/a\nb"))),
+    (error) => error instanceof UserError && /newline/.test(error.text),
+  );
+  assert.throws(() => tmpfilesConfig(planOf(entryAt("/srv/a\nb"))), /cannot stand/);
+});
+
+test("what exists keeps its owner and mode: every creating line says so", () => {
+  for (const line of tmpfilesConfig(planWith().persistence).trim().split("\n")) {
+    assert.match(line, /^[df] ".*" :0\d{3} :\S+ :\S+ -$/);
+  }
+});
+
+test("an entry is bound, linked, or left to be found out at boot", () => {
+  const plan = planOf(entryAt("/a"), entryAt("/b", { how: "symlink" }), entryAt("/c", { kind: "file", how: "auto" }));
+  assert.equal(bindFstab(plan), "/sysroot/persist/a /a none bind 0 0\n");
+  assert.match(tmpfilesConfig(plan), /^L "\/b" - - - - \/persist\/b$/m);
+  assert.equal(autoList(plan), "/persist/c\t/c\t/sysroot/persist/c /c none bind 0 0\n");
+});

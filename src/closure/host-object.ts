@@ -40,7 +40,8 @@ export async function hostObject(
   chmodSync(object, 0o755);
   await makePristineRoot(join(object, "root"), join(cache.store, packages), plan);
 
-  for (const name of ["usr", "vmlinuz", "initrd"]) symlinkSync(`/nix/store/${packages}/${name}`, join(object, name));
+  // Relative, so that they lead to the same in the cache, in the initrd below /sysroot, and on the host.
+  for (const name of ["usr", "vmlinuz", "initrd"]) symlinkSync(`../${packages}/${name}`, join(object, name));
   const texts = {
     ...activation.others,
     "tmpfiles.conf": activation.tmpfiles,

@@ -1,0 +1,77 @@
+# shellcheck shell=sh
+# The btrfs filesystem that the wipe works on: found by its label, mounted where nobody else looks, unmounted.
+# Sourced by wipe.sh and prune.sh, which define `fail MESSAGE` and set LABEL or DEVICE, MOUNTPOINT and `mounted`.
+
+# Sets DEVICE. Several devices of one filesystem are one; two filesystems with the label are none: which is meant?
+findFilesystem() {
+  listing=$(blkid -c /dev/null -t "LABEL=$LABEL" -s UUID -s TYPE -o export) ||
+    fail "no filesystem is labelled $LABEL; blkid lists those there are"
+  found='' foundOn='' device='' uuid='' type=''
+  while IFS='=' read -r key value; do
+    case $key in
+      UUID) uuid=$value ;;
+      TYPE) type=$value ;;
+      DEVNAME)
+        case $type in
+          '' | crypto_LUKS | *_member) ;; # what holds a filesystem, rather than being one
+          *)
+            [ -z "$found" ] || [ "$found" = "$uuid" ] ||
+              fail "two filesystems are labelled $LABEL: $foundOn (UUID $found) and $device (UUID $uuid); \
+give one of them another label"
+            found=$uuid foundOn=$device
+            ;;
+        esac
+        device=$value uuid='' type=''
+        ;;
+    esac
+  done <<EOF
+$listing
+DEVNAME=
+EOF
+  [ -n "$found" ] || fail "no filesystem is labelled $LABEL; blkid lists those there are"
+  DEVICE=UUID=$found
+}
+
+# Mounts the top level and makes it the current folder, so that every path below is relative to it.
+mountFilesystem() {
+  [ -n "${DEVICE:-}" ] || findFilesystem
+  mkdir -m 0700 -- "$MOUNTPOINT" || fail "$MOUNTPOINT cannot be made"
+  message=$(mount -t btrfs -o rw,noatime,subvolid=5 -- "$DEVICE" "$MOUNTPOINT" 2>&1) || {
+    rmdir -- "$MOUNTPOINT"
+    fail "$DEVICE cannot be mounted: $message"
+  }
+  mounted=yes
+  cd "$MOUNTPOINT" || fail "$MOUNTPOINT cannot be entered"
+}
+
+# Unmounting commits what was done. (Where the filesystem is mounted elsewhere too, that comes within 30 seconds.)
+unmountFilesystem() {
+  cd /
+  message=$(umount -- "$MOUNTPOINT" 2>&1) || fail "$MOUNTPOINT cannot be unmounted: $message"
+  # shellcheck disable=SC2034 # for who sources this
+  mounted=''
+  rmdir -- "$MOUNTPOINT" || :
+}
+
+# Whether something of the subvolume $1 is mounted anywhere: mountinfo's third field is the same for all mounts of one
+# filesystem, the fourth is what of it is mounted (proc_pid_mountinfo(5)).
+isMounted() {
+  own=''
+  while read -r _ _ number _ target _; do
+    [ "$target" != "$MOUNTPOINT" ] || own=$number
+  done </proc/self/mountinfo
+  while read -r _ _ number source _; do
+    [ "$number" = "$own" ] || continue
+    case $source in "/$1" | "/$1"/*) return 0 ;; esac
+  done </proc/self/mountinfo
+  [ -z "$own" ] # not knowing is no reason to go on
+}
+
+exists() {
+  [ -e "$1" ] || [ -L "$1" ]
+}
+
+# On btrfs the root of a subvolume, and nothing else, has the inode number 256.
+isSubvolume() {
+  [ "$(stat -c %i -- "$1" 2>&1)" = 256 ]
+}

@@ -1,0 +1,229 @@
+#!/bin/sh
+# Usage: wipe.sh CONF
+#
+# Gives the host a fresh root: the subvolume @root becomes old_roots/<time>, a new one takes its place. CONF is a file
+# of NAME='value' lines:
+#   LABEL or DEVICE     the btrfs filesystem
+#   RETENTION_DAYS      an old root is due when it was retired longer ago
+#   KEEP_NEWEST         so many old roots are kept however old
+#   PRUNE_LIMIT         how many old roots are deleted at most, or `all`; with a number, none that has others nested in it
+#   ON_FAILURE          `boot` or `halt`: what the unit does when this fails; here it only words the message
+#   CLOSURE_ROOT        the pristine root, from the top of the filesystem; empty: the fresh root is empty
+#   KERNEL_COMMAND_LINE where to read nixfleet.closure= and nixfleet.wipe=skip, with NIX_SUBVOLUME, which /nix is (boot only)
+#   REPORT              where the report goes, JSON; a run whose report exists has been done, so it is not done again
+#
+# The fresh root is made first, as @root.new, and then two renames put it in place. Whatever fails before them leaves
+# @root as it was; a crash between them leaves no @root, and the next run makes one, or failing that puts back the
+# newest old one. docs/wipe.md says more.
+set -eu
+export LC_ALL=C
+umask 022
+# shellcheck source=src/initrd/report.sh
+. "${0%/*}/report.sh"
+# shellcheck source=src/initrd/filesystem.sh
+. "${0%/*}/filesystem.sh"
+# shellcheck source=src/initrd/old-roots.sh
+. "${0%/*}/old-roots.sh"
+
+PRUNE_LIMIT=2 ON_FAILURE=boot REPORT=/run/nixfleet/wipe.json
+# shellcheck source=/dev/null
+. "$1"
+MOUNTPOINT=/run/nixfleet/wipe.$$
+
+mounted='' outcome=failed reason='' steps='' retired='' pruned='' created='' closure='' skip='' step=''
+
+main() {
+  mkdir -p -- /run/nixfleet "${REPORT%/*}"
+  if ! (set -C && printf '{"outcome":"interrupted"}\n' >"$REPORT") 2>/dev/null; then
+    exists "$REPORT" || {
+      say "the report $REPORT cannot be written"
+      exit 1
+    }
+    say "the wipe has been run already: $REPORT is its report"
+    exit 0
+  fi
+  trap finish EXIT
+  trap 'exit 1' HUP INT TERM
+  case $RETENTION_DAYS,$KEEP_NEWEST in
+    *[!0-9,]* | ,* | *,) fail "RETENTION_DAYS and KEEP_NEWEST are numbers: $RETENTION_DAYS, $KEEP_NEWEST" ;;
+  esac
+  readKernelCommandLine
+  perform mountFilesystem
+  if [ -n "$skip" ]; then
+    putBackRoot
+  else
+    ! isMounted @root || fail "@root is mounted: it is in use"
+    perform createRoot
+    perform retireRoot
+    perform pruneOldRoots
+  fi
+  perform unmountFilesystem
+  outcome=wiped reason=''
+  [ -z "$skip" ] || outcome=skipped reason='nixfleet.wipe=skip is on the kernel command line'
+}
+
+readKernelCommandLine() {
+  [ -n "${KERNEL_COMMAND_LINE:-}" ] || return 0
+  read -r words <"$KERNEL_COMMAND_LINE" || :
+  set -f
+  for word in $words; do
+    case $word in
+      nixfleet.wipe=skip) skip=yes ;;
+      nixfleet.closure=*) closure=${word#*=} ;;
+    esac
+  done
+  set +f
+  case ${closure#/nix/store/} in
+    '' | /* | */* | .*) [ -n "$skip" ] || fail "nixfleet.closure=$closure on the kernel command line names no closure" ;;
+    *) CLOSURE_ROOT=$NIX_SUBVOLUME/store/${closure#/nix/store/}/root ;;
+  esac
+}
+
+createRoot() {
+  if exists @root.new; then # left by a crash; nobody has ever used it
+    isSubvolume @root.new || fail "@root.new is in the way, and is not the wipe's; move it elsewhere"
+    message=$(btrfs subvolume delete @root.new 2>&1) || fail "@root.new cannot be deleted: $message"
+  fi
+  if [ -n "${CLOSURE_ROOT:-}" ] && [ -d "$CLOSURE_ROOT" ]; then
+    message=$(btrfs subvolume snapshot "$CLOSURE_ROOT" @root.new 2>&1) || fail "no root can be made: $message"
+    kind=snapshot
+  else
+    [ -z "${CLOSURE_ROOT:-}" ] || [ -d "${CLOSURE_ROOT%/*}" ] || fail "there is no closure ${CLOSURE_ROOT%/*}"
+    message=$(btrfs subvolume create @root.new 2>&1) || fail "no root can be made: $message"
+    kind=empty
+  fi
+}
+
+retireRoot() {
+  [ ! -L old_roots ] || fail "old_roots is a link; move it elsewhere"
+  exists old_roots || mkdir old_roots || fail "old_roots cannot be made"
+  [ -d old_roots ] || fail "old_roots is not a folder; move it elsewhere"
+  readClock
+  if exists @root; then
+    findNewest
+    number=$now kept=''
+    [ "$number" -gt "$newest" ] || number=$((newest + 1))
+    isSubvolume @root || kept=.kept
+    while
+      toName "$number"
+      exists "old_roots/$name$kept"
+    do number=$((number + 1)); done
+    [ -z "$kept" ] || say "@root is not a subvolume: it is kept as old_roots/$name$kept, which is never pruned"
+    move @root "old_roots/$name$kept" || fail "@root cannot be retired: $message"
+    retired=$name$kept
+  fi
+  move @root.new @root || fail "the fresh root cannot be put in place: $message"
+  created=$kind
+}
+
+# A subvolume that is set read-only can be renamed, but not into another folder.
+move() {
+  message=$(mv -T -- "$1" "$2" 2>&1) || {
+    makeWritable "$1" && message=$(mv -T -- "$1" "$2" 2>&1)
+  }
+}
+
+# Not one of its failures fails the wipe.
+pruneOldRoots() {
+  if [ "$PRUNE_LIMIT" = all ]; then
+    deleteDueRoots
+    return 0
+  fi
+  chooseDue "$PRUNE_LIMIT"
+  [ -n "$due" ] || return 0
+  # One process, whose work is bounded. The kernel refuses those that have others nested in them: prune.sh does them.
+  # shellcheck disable=SC2086
+  (cd old_roots && exec btrfs subvolume delete $due) >/dev/null 2>&1 || :
+  for name in $due; do
+    exists "old_roots/$name" || pruned="$pruned $name"
+  done
+}
+
+# There must be a root to boot: where there is none, the one that has just been retired, or the newest.
+putBackRoot() {
+  if exists @root || [ -L old_roots ]; then return 0; fi
+  previous=${retired:+old_roots/$retired}
+  # shellcheck disable=SC2046,SC2086
+  [ -n "$previous" ] || for path in $(stat -c %i:%n -- $OLD_ROOTS 2>/dev/null); do
+    case $path in 256:*) previous=${path#256:} ;; esac
+  done
+  if [ -n "$previous" ]; then
+    say "there is no @root: $previous becomes it"
+    move "$previous" @root || say "$previous cannot be put back: $message"
+  elif exists @root.new; then
+    move @root.new @root || say "@root.new cannot be put in place: $message"
+  fi
+}
+
+# perform STEP: calls it, with the time that it takes.
+perform() {
+  step=$1
+  readMilliseconds
+  began=$milliseconds
+  "$1"
+  readMilliseconds
+  steps="$steps${steps:+,}{\"name\":\"$1\",\"milliseconds\":$((milliseconds - began))}"
+  step=''
+}
+
+# /proc/uptime would do without a process too, but counts in hundredths of a second.
+readMilliseconds() {
+  milliseconds=0
+  [ ! -r /proc/timer_list ] || {
+    read -r _
+    read -r _
+    read -r _ _ milliseconds _
+  } </proc/timer_list
+  milliseconds=$((milliseconds / 1000000))
+}
+
+fail() {
+  reason=${step:+"$step: "}$1
+  exit 1
+}
+
+# At every end, whatever caused it.
+finish() {
+  trap '' HUP INT TERM
+  trap - EXIT
+  set +e
+  if [ "$outcome" = failed ]; then
+    if [ -n "$mounted" ]; then
+      cd "$MOUNTPOINT" && putBackRoot
+      exists "old_roots/$retired" || retired=''
+      cd /
+      umount -- "$MOUNTPOINT" && rmdir -- "$MOUNTPOINT"
+    fi
+    [ -n "$reason" ] || reason="it ended before its end${step:+, in $step}"
+    if [ -n "$created" ]; then # what comes after it can wait
+      outcome=wiped
+      say "the root is wiped, but $reason"
+    else
+      say "THE ROOT IS NOT WIPED: $reason"
+      if [ "$ON_FAILURE" = halt ]; then say "this host must not run on an old root"; else say "the previous root is used"; fi
+    fi
+  fi
+  writeReport >"$REPORT"
+  [ "$outcome" != failed ]
+  exit
+}
+
+writeReport() {
+  printf '{"outcome":"%s","reason":' "$outcome"
+  jsonString "$reason"
+  printf ',"steps":[%s],"retired":' "$steps"
+  jsonString "$retired"
+  printf ',"pruned":['
+  separator=''
+  for name in $pruned; do
+    printf '%s"%s"' "$separator" "$name"
+    separator=,
+  done
+  printf '],"created":'
+  jsonString "$created"
+  printf ',"closure":'
+  jsonString "$closure"
+  printf '}\n'
+}
+
+main

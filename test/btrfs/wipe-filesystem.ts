@@ -1,0 +1,138 @@
+/** A real btrfs filesystem on a loop device, and the wipe's own scripts run on it. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { scriptParameters, WIPE_SCRIPT } from "../../src/initrd/files.ts";
+import { run } from "../../src/machine/process.ts";
+import { loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
+
+export interface Filesystem extends AsyncDisposable {
+  readonly device: string;
+  /** Its top level, mounted. */
+  readonly top: string;
+  /** For what belongs to the test, outside of the filesystem. */
+  readonly scratch: string;
+}
+
+export interface Outcome {
+  readonly exitCode: number | null;
+  readonly stderr: string;
+  readonly stdout: string;
+  readonly report: Report;
+}
+
+export interface Report {
+  readonly outcome: string;
+  readonly reason: string | null;
+  readonly steps: readonly { readonly name: string; readonly milliseconds: number }[];
+  readonly retired: string | null;
+  readonly pruned: readonly string[];
+  readonly created: string | null;
+  readonly closure: string | null;
+}
+
+/** With `@root` (holding the file `mark`), `@persist` (holding `precious`) and a closure in `@nix`, unless `bare`. */
+export async function filesystem(
+  options: { label?: string; megabytes?: number; bare?: boolean } = {},
+): Promise<Filesystem> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const folder = stack.use(await temporaryFolder());
+    const image = join(folder.path, "image");
+    writeFileSync(image, "");
+    await run("truncate", ["--size", `${options.megabytes ?? 256}M`, image]);
+    await run("mkfs.btrfs", ["--quiet", "--label", options.label ?? "wipe-test", image]);
+    const { device } = stack.use(await loopDevice(image));
+    const top = join(folder.path, "top");
+    mkdirSync(top);
+    stack.use(await mounted(device, top, ["subvolid=5"]));
+    if (!options.bare) await populate(top);
+    const all = stack.move();
+    return { device, top, scratch: folder.path, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+export const CLOSURE_ROOT = "@nix/store/abc-nixfleet-test/root";
+
+async function populate(top: string): Promise<void> {
+  await subvolume(top, "@root", "@persist", "@nix");
+  writeFileSync(join(top, "@root/mark"), "first\n");
+  writeFileSync(join(top, "@persist/precious"), "precious\n");
+  mkdirSync(join(top, CLOSURE_ROOT, ".."), { recursive: true });
+  await subvolume(top, CLOSURE_ROOT);
+  mkdirSync(join(top, CLOSURE_ROOT, "etc"));
+  await run("btrfs", ["property", "set", "-ts", join(top, CLOSURE_ROOT), "ro", "true"]);
+}
+
+export async function subvolume(top: string, ...paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    mkdirSync(join(top, path, ".."), { recursive: true });
+    await run("btrfs", ["subvolume", "create", join(top, path)]);
+  }
+}
+
+let runs = 0;
+
+/** Runs wipe.sh, as in a boot of its own: each run has its own report, unless `REPORT` is given. */
+export function wipe(
+  on: Filesystem,
+  parameters: Readonly<Record<string, string | number>> = {},
+  path?: string,
+): Outcome {
+  const report = join(on.scratch, `report-${runs++}.json`);
+  const all = {
+    DEVICE: on.device,
+    RETENTION_DAYS: 30,
+    KEEP_NEWEST: 3,
+    PRUNE_LIMIT: "all",
+    CLOSURE_ROOT,
+    NOW: "2026-11-23 00:03:12",
+    REPORT: report,
+    ...parameters,
+  };
+  const script = runScript(WIPE_SCRIPT, on, all, path);
+  const text = existsSync(all.REPORT) ? readFileSync(all.REPORT, "utf8") : "null";
+  return { ...script, report: JSON.parse(text) as Report };
+}
+
+export function prune(
+  on: Filesystem,
+  parameters: Readonly<Record<string, string | number>> = {},
+): Omit<Outcome, "report"> {
+  const all = { DEVICE: on.device, RETENTION_DAYS: 30, KEEP_NEWEST: 3, NOW: "2026-11-23 00:03:12", ...parameters };
+  return runScript(join(WIPE_SCRIPT, "../prune.sh"), on, all);
+}
+
+function runScript(
+  script: string,
+  on: Filesystem,
+  parameters: Readonly<Record<string, string | number>>,
+  path = process.env.PATH ?? "",
+): Omit<Outcome, "report"> {
+  const conf = join(on.scratch, "wipe.conf");
+  writeFileSync(conf, scriptParameters(parameters));
+  const { status, stdout, stderr } = spawnSync("/bin/sh", [script, conf], {
+    encoding: "utf8",
+    env: { ...process.env, PATH: path },
+  });
+  return { exitCode: status, stdout, stderr };
+}
+
+/** What is in a folder of the filesystem, sorted. */
+export function names(on: Filesystem, folder = "."): string[] {
+  const path = join(on.top, folder);
+  return existsSync(path) ? readdirSync(path).sort() : [];
+}
+
+export function has(on: Filesystem, path: string): boolean {
+  return existsSync(join(on.top, path));
+}
+
+/** What no run of the wipe leaves behind. */
+export function leftovers(): string[] {
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+  return mounts.filter((line) => line.includes(" /run/nixfleet/"));
+}

@@ -28,8 +28,13 @@ export function initrdFiles(plan: HostPlan): readonly FilePlan[] {
   ];
 }
 
-/** For the pristine root, paths on the host: it prunes what the wipe leaves. */
-export function pruneFiles(plan: HostPlan): readonly FilePlan[] {
+/** For the pristine root: what goes on with the work on the running host. Paths on the host. */
+export function continuationFiles(plan: HostPlan): readonly FilePlan[] {
+  return [...pruneFiles(plan), ...machineIdFiles(plan)];
+}
+
+/** They prune what the wipe leaves. */
+function pruneFiles(plan: HostPlan): readonly FilePlan[] {
   const parameters = wipeParameters(plan);
   if (parameters === null) return [];
   return [
@@ -40,8 +45,8 @@ export function pruneFiles(plan: HostPlan): readonly FilePlan[] {
   ];
 }
 
-/** For the pristine root: a unit of Debian's takes a bound /etc/machine-id for a temporary one, and would fail. */
-export function machineIdFiles(plan: HostPlan): readonly FilePlan[] {
+/** A unit of Debian's takes a bound /etc/machine-id for a temporary one, and would fail. */
+function machineIdFiles(plan: HostPlan): readonly FilePlan[] {
   return machineIdSource(plan) === "" ? [] : [symlink(`${UNITS}/systemd-machine-id-commit.service`, "/dev/null")];
 }
 

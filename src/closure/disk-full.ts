@@ -8,16 +8,17 @@ export function saysDiskFull(line: string): boolean {
   return FULL.test(line);
 }
 
-/** The error to show instead of one that comes from a full disk; `null` for any other. */
-export function diskFull(error: unknown): UserError | null {
-  if (error instanceof SuppressedError) return diskFull(error.suppressed) ?? diskFull(error.error);
+const CACHE = "a first build wants about 2 GB: free some, or set NIXFLEET_CACHE to a folder on a disk that has them";
+
+/**
+ * The error to show instead of one that comes from a full disk; `null` for any other.
+ * @param advice what to do about that disk; by default the cache's
+ */
+export function diskFull(error: unknown, advice: string = CACHE): UserError | null {
+  if (error instanceof SuppressedError) return diskFull(error.suppressed, advice) ?? diskFull(error.error, advice);
   if (!(error instanceof Error)) return null;
   const lines = [error.message, ...(error instanceof UserError ? error.detail : [])];
   const line = lines.find(saysDiskFull);
   if (line === undefined) return null;
-  return new UserError("the disk is full", [
-    line.trim(),
-    "what was half made has been removed",
-    "a first build wants about 2 GB: free some, or set NIXFLEET_CACHE to a folder on a disk that has them",
-  ]);
+  return new UserError("the disk is full", [line.trim(), "what was half made has been removed", advice]);
 }

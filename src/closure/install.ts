@@ -5,6 +5,7 @@ import { run } from "../machine/process.ts";
 import { UserError } from "../modules/errors.ts";
 import { syncFilesystem, syncFolder } from "./cache.ts";
 import type { Closure, StoreObject } from "./closure.ts";
+import { diskFull } from "./disk-full.ts";
 
 /** Begins the names of store objects that are being copied. */
 const UNFINISHED = ".new-";
@@ -42,7 +43,9 @@ async function installObject(object: StoreObject, store: string, copy: Copy): Pr
     await syncFolder(store);
   } catch (error) {
     await removeObject(unfinished);
-    throw error;
+    throw (
+      diskFull(error, "make the host's disk larger: a small host wants about 1 GB for each set of packages") ?? error
+    );
   }
 }
 

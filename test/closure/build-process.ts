@@ -1,0 +1,68 @@
+/** Builds the small host in a process of its own: what a second build on another day, or a killed one, looks like. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { type BuildOptions, buildClosure, type Closure } from "../../src/closure/closure.ts";
+import { UserError } from "../../src/modules/errors.ts";
+import type { HostPlan } from "../../src/plan/host.ts";
+import { NO_ACTIVATION, SMALL_HOST } from "./host-plan.ts";
+
+export interface BuildRequest extends BuildOptions {
+  readonly change?: Partial<HostPlan>;
+}
+
+export interface BuildResult {
+  readonly closure: Closure | null;
+  /** What the user sees when there is none. */
+  readonly error: string;
+  /** Of the whole process, in seconds. */
+  readonly seconds: number;
+}
+
+/** @param around a program and its arguments that is to run the build, such as `unshare --net` */
+export function startBuild(
+  request: BuildRequest,
+  around: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): { readonly child: ChildProcess; readonly result: Promise<BuildResult> } {
+  const argv = [...around, process.execPath, import.meta.filename, JSON.stringify(request)];
+  const start = performance.now();
+  const child = spawn(argv[0] ?? "", argv.slice(1), {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const result = new Promise<BuildResult>((resolve) => {
+    child.on("close", () =>
+      resolve({
+        closure: stdout === "" ? null : JSON.parse(stdout),
+        error: stderr,
+        seconds: (performance.now() - start) / 1000,
+      }),
+    );
+  });
+  return { child, result };
+}
+
+export function build(
+  request: BuildRequest,
+  around: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<BuildResult> {
+  return startBuild(request, around, env).result;
+}
+
+if (import.meta.main) {
+  const { change, ...options }: BuildRequest = JSON.parse(process.argv[2] ?? "{}");
+  try {
+    console.log(JSON.stringify(await buildClosure({ ...SMALL_HOST, ...change }, NO_ACTIVATION, options)));
+  } catch (error) {
+    console.error(error instanceof UserError ? error.text : error);
+    process.exitCode = 1;
+  }
+}

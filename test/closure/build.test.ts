@@ -1,0 +1,322 @@
+/** Real builds, with real packages. One package object serves all tests but those that are about making it. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { zstdDecompressSync } from "node:zlib";
+import type { Closure } from "../../src/closure/closure.ts";
+import { treeDigest } from "../../src/closure/digest.ts";
+import { installClosure } from "../../src/closure/install.ts";
+import { readLock } from "../../src/closure/lock.ts";
+import { run } from "../../src/machine/process.ts";
+import { loopDevice, mounted, type TemporaryFolder, temporaryFolder } from "../../src/machine/resources.ts";
+import { build, startBuild } from "./build-process.ts";
+import { SMALL_HOST } from "./host-plan.ts";
+
+const OFFLINE = ["unshare", "--net"];
+/** Not a word that any package uses. */
+const BUILDER = "builder-4711";
+const ON_BUILDER = ["unshare", "--uts", "sh", "-c", `hostname ${BUILDER}; exec "$@"`, "sh"];
+
+describe("building a closure", () => {
+  let scratch: TemporaryFolder;
+  let fleetFolder: string;
+  let cache: string;
+  let closure: Closure;
+
+  before(async () => {
+    scratch = await temporaryFolder("/var/tmp"); // /tmp may be in memory
+    fleetFolder = join(scratch.path, "fleet");
+    cache = join(scratch.path, "cache");
+    await run("mkdir", [fleetFolder]);
+    const first = await build({ fleetFolder, cache }, ON_BUILDER);
+    assert.ok(first.closure, first.error);
+    closure = first.closure;
+  });
+  after(async () => scratch[Symbol.asyncDispose]());
+
+  const inRoot = (path: string): string => join(closure.folder, "root", path);
+  const read = (path: string): string => readFileSync(inRoot(path), "utf8");
+  const mode = (path: string): string => (lstatSync(inRoot(path)).mode & 0o7777).toString(8);
+
+  test("two store objects are named for their digests", async () => {
+    assert.match(closure.storePath, /^\/nix\/store\/[0-9a-z]{32}-nixfleet-myhost$/);
+    assert.match(closure.packages.storePath, /^\/nix\/store\/[0-9a-z]{32}-debian-trixie$/);
+    assert.equal(await treeDigest(closure.folder), closure.digest);
+    assert.ok(closure.packages.storePath.includes(await treeDigest(closure.packages.folder)));
+    assert.equal(closure.fresh, true);
+  });
+
+  test("an unchanged host takes under half a second, a changed configuration under two, without a network", async () => {
+    const unchanged = await build({ fleetFolder, cache }, OFFLINE);
+    assert.deepEqual(unchanged.closure, { ...closure, fresh: false }, unchanged.error);
+    assert.ok(unchanged.seconds < 0.5, `${unchanged.seconds} s`);
+
+    const changed = await build({ fleetFolder, cache, change: { hostName: "other" } }, OFFLINE);
+    assert.equal(changed.closure?.packages.storePath, closure.packages.storePath, changed.error);
+    assert.notEqual(changed.closure?.digest, closure.digest);
+    assert.ok(changed.seconds < 2, `${changed.seconds} s`);
+  });
+
+  test("builds at the same time do not disturb each other", async () => {
+    const hosts = ["one", "two", "two", "three"];
+    const built = await Promise.all(hosts.map((hostName) => build({ fleetFolder, cache, change: { hostName } })));
+    for (const [index, { closure: made, error }] of built.entries()) {
+      assert.ok(made?.storePath.endsWith(`-nixfleet-${hosts[index]}`), error);
+      assert.equal(await treeDigest(made?.folder ?? ""), made?.digest);
+    }
+    assert.deepEqual(unfinished(cache), []);
+  });
+
+  test("the pristine root is what was declared over what the packages bring", () => {
+    assert.equal(read("etc/hostname"), "myhost\n");
+    assert.equal(readlinkSync(inRoot("etc/localtime")), "/usr/share/zoneinfo/Europe/Berlin");
+    assert.equal(mode("etc/sudoers.d/alice"), "440");
+    assert.match(read("etc/passwd"), /^root:[\s\S]*^alice:x:1000:1000:Alice:\/home\/alice:\/bin\/bash$/m);
+    assert.match(read("etc/group"), /^sudo:x:27:alice$/m);
+    assert.match(read("etc/shadow"), /^alice:\*:/m);
+    assert.equal(mode("etc/shadow"), "640");
+    const home = statSync(inRoot("home/alice"));
+    assert.deepEqual([home.uid, home.gid, mode("home/alice")], [1000, 1000, "700"]);
+    for (const name of [".bashrc", ".hushlogin"]) assert.equal(statSync(inRoot(`home/alice/${name}`)).uid, 1000, name);
+  });
+
+  test("the pristine root has the links and the empty folders that a boot wants", () => {
+    for (const name of ["bin", "sbin", "lib", "lib64"]) assert.equal(readlinkSync(inRoot(name)), `usr/${name}`);
+    const modes = {
+      boot: "755",
+      nix: "755",
+      persist: "755",
+      proc: "555",
+      run: "755",
+      sys: "555",
+      tmp: "1777",
+      usr: "755",
+    };
+    for (const [name, wanted] of Object.entries(modes)) {
+      assert.equal(mode(name), wanted, name);
+      assert.deepEqual(readdirSync(inRoot(name)), [], name);
+    }
+    assert.equal(mode("root"), "700");
+  });
+
+  test("what the host boots is in the closure or a link away, in the cache as in the store of a host", () => {
+    for (const name of ["usr/lib/systemd/systemd", "vmlinuz", "initrd"]) {
+      assert.ok(existsSync(join(closure.folder, name)), name);
+    }
+    assert.ok(!readlinkSync(join(closure.folder, "usr")).startsWith("/"));
+    assert.equal(
+      readFileSync(join(closure.folder, "cmdline"), "utf8"),
+      "root=/dev/disk/by-label/root rootfstype=btrfs rootflags=subvol=@root rw console=ttyS0\n",
+    );
+    assert.deepEqual(JSON.parse(readFileSync(join(closure.folder, "plan.json"), "utf8")), SMALL_HOST);
+    const listed = execFileSync("cpio", ["--list", "--quiet"], {
+      input: readFileSync(join(closure.folder, "host.cpio")),
+    });
+    assert.equal(listed.toString(), "etc\netc/nixfleet\netc/nixfleet/test\n");
+  });
+
+  test("the initrd has the tools and drivers to find and mount the root, and can be appended to", () => {
+    const initrd = readFileSync(join(closure.folder, "initrd"));
+    assert.equal(initrd.length % 4, 0);
+    const end = initrd.findLastIndex((byte) => byte !== 0) + 1;
+    const archive = zstdDecompressSync(initrd.subarray(0, end));
+    const names = execFileSync("cpio", ["--list", "--quiet"], { input: archive, maxBuffer: 1e8 })
+      .toString()
+      .split("\n");
+    const tools = "sh btrfs mount umount blkid date mv ln chmod sync stat sleep sort find systemd-tmpfiles systemd-cat";
+    for (const tool of tools.split(" ")) {
+      assert.ok(
+        names.some((name) => name === `usr/bin/${tool}` || name === `usr/sbin/${tool}`),
+        tool,
+      );
+    }
+    const builtin = readFileSync(join(closure.folder, "usr/lib/modules", kernel(), "modules.builtin"), "utf8");
+    for (const driver of ["btrfs", "vfat", "virtio_blk", "virtio_pci", "nvme", "ahci"]) {
+      const found = names.some((name) => name.includes(`/${driver}.ko`)) || builtin.includes(`/${driver}.ko`);
+      assert.ok(found, driver);
+    }
+    const identity = names.filter((name) => /^etc\/(hostname|ssh|nixos|resolv.conf)/.test(name));
+    assert.deepEqual(identity, [], "a generic initrd is no particular host's");
+  });
+
+  const kernel = (): string => readdirSync(join(closure.folder, "usr/lib/modules"))[0] ?? "";
+
+  test("exactly the locked packages are installed, and the locale is there", async () => {
+    const entry = Object.values((await readLock(fleetFolder)).requests)[0];
+    const query = [
+      "--admindir",
+      inRoot("var/lib/dpkg"),
+      "--show",
+      "--showformat",
+      "$" + "{Package}=$" + "{Version}\\n",
+    ];
+    const installed = (await run("dpkg-query", query)).trim().split("\n").sort();
+    assert.deepEqual(installed, entry?.packages.map((one) => `${one.name}=${one.version}`).sort());
+    assert.match(execFileSync("chroot", [closure.packages.folder, "locale", "-a"]).toString(), /^en_US\.utf8$/m);
+  });
+
+  test("no secret, no identity and nothing of the builder is in a closure", async () => {
+    const absent = [
+      "etc/machine-id",
+      "etc/resolv.conf",
+      "etc/passwd-",
+      "etc/shadow-",
+      "etc/.pwd.lock",
+      "etc/apt/sources.list",
+      "var/lib/dbus/machine-id",
+      "var/lib/systemd/random-seed",
+      "var/cache/ldconfig/aux-cache",
+      "var/log/dpkg.log",
+    ];
+    for (const path of absent) assert.equal(lstatSync(inRoot(path), { throwIfNoEntry: false }), undefined, path);
+    assert.deepEqual(
+      readdirSync(inRoot("etc/ssh")).filter((name) => name.startsWith("ssh_host")),
+      [],
+    );
+    assert.deepEqual(readdirSync(inRoot("var/lib/apt/lists")), ["partial"]);
+    for (const word of [scratch.path, BUILDER]) {
+      for (const folder of [closure.folder, join(closure.packages.folder, "var")]) {
+        const grep = run("grep", ["-rlF", "--", word, folder]).catch(() => "");
+        assert.equal(await grep, "", `${word} is in a file`);
+      }
+    }
+  });
+
+  test("no time in a closure is later than the lock's", async () => {
+    const entry = Object.values((await readLock(fleetFolder)).requests)[0];
+    assert.ok(entry);
+    for (const folder of [closure.folder, closure.packages.folder]) {
+      assert.equal(await run("find", [folder, "-newermt", `@${entry.date}`]), "");
+    }
+  });
+
+  test("a plan that does not fit into the packages is refused, and leaves nothing", async () => {
+    const file = (path: string) => ({ files: [{ kind: "text" as const, path, text: "", mode: "0644" }] });
+    const [mount] = SMALL_HOST.boot.mounts;
+    assert.ok(mount);
+    const cases = [
+      [file("/usr/bin/x"), /\/usr\/bin\/x cannot be declared/],
+      [file("/etc/ssh"), /\/etc\/ssh cannot be declared as a file/],
+      [file("/var/run/x"), /\/var\/run cannot be a folder[\s\S]*a link/],
+      [file("/etc/passwd/x"), /\/etc\/passwd cannot be a folder[\s\S]*a file/],
+      [{ users: { users: [], groups: [{ name: "nobodys", gid: null, members: [] }] } }, /makes the group nobodys/],
+      [{ boot: { ...SMALL_HOST.boot, mounts: [{ ...mount, mountpoint: "/bin/x" }] } }, /\/bin cannot be a folder/],
+    ] as const;
+    for (const [change, reason] of cases) {
+      const { error, closure: made } = await build({ fleetFolder, cache, change });
+      assert.equal(made, null);
+      assert.match(error, reason);
+    }
+    assert.equal(existsSync("/run/x"), false);
+    assert.deepEqual(unfinished(cache), []);
+  });
+
+  test("a build killed in the middle leaves nothing running, mounted or to be found, and another one in another folder, without a network, under other settings has the same digest", async () => {
+    const other = join(scratch.path, "another cache");
+    const strange = {
+      TZ: "Asia/Tokyo",
+      LANG: "de_DE.UTF-8",
+      LC_ALL: "C",
+      SOURCE_DATE_EPOCH: "5",
+      HOME: "/nonexistent",
+    };
+    await run("mkdir", [other]);
+    await run("cp", ["-al", join(cache, "debs"), other]);
+    const killed = startBuild({ fleetFolder, cache: other }, OFFLINE);
+    while (readdirSync(other).includes("store") === false || !assembling(other)) await setTimeout(100);
+    await setTimeout(3000);
+    killed.child.kill("SIGKILL");
+    await killed.result;
+    await setTimeout(500);
+    assert.deepEqual(processesIn(other), []);
+    assert.doesNotMatch(readFileSync("/proc/self/mounts", "utf8"), /another/);
+    assert.deepEqual(readdirSync(join(other, "index")), []);
+    assert.ok(readdirSync(join(other, "store")).every((name) => name.startsWith(".new-")));
+
+    const umask = ["sh", "-c", 'umask 077; exec "$@"', "sh", ...OFFLINE];
+    const again = await build({ fleetFolder, cache: other }, umask, strange);
+    assert.equal(again.closure?.storePath, closure.storePath, again.error);
+    assert.equal(again.closure?.packages.storePath, closure.packages.storePath);
+    assert.equal(await treeDigest(again.closure.packages.folder), await treeDigest(closure.packages.folder));
+    assert.deepEqual(unfinished(other), []);
+  });
+
+  test("on a full disk the build says so and leaves nothing half made", async () => {
+    await using disk = await btrfs(scratch.path, "300M");
+    const small = disk.path;
+    await run("cp", ["-a", join(cache, "debs"), small]);
+    const { closure: made, error } = await build({ fleetFolder, cache: small });
+    assert.equal(made, null);
+    assert.match(error, /^the disk is full\n[\s\S]*NIXFLEET_CACHE/);
+    assert.deepEqual(readdirSync(join(small, "store")), []);
+    assert.deepEqual(unfinished(small), []);
+  });
+
+  test("the store of a host gets both objects whole, the pristine root as a read-only subvolume, once", async () => {
+    await using disk = await btrfs(scratch.path, "2G");
+    await run("mkdir", ["-p", join(disk.path, "store")]);
+    await run("btrfs", ["subvolume", "create", join(disk.path, "store/.new-dead")]);
+    await installClosure(closure, disk.path);
+    const installed = join(disk.path, "store", closure.storePath.slice("/nix/store/".length));
+    assert.equal(await treeDigest(installed), closure.digest);
+    assert.equal(
+      await treeDigest(join(disk.path, "store", closure.packages.storePath.slice("/nix/store/".length))),
+      await treeDigest(closure.packages.folder),
+    );
+    assert.equal(await run("btrfs", ["property", "get", "-t", "subvol", join(installed, "root"), "ro"]), "ro=true\n");
+    assert.ok(existsSync(join(installed, "usr/lib/systemd/systemd")));
+    const generation = await run("btrfs", ["subvolume", "list", disk.path]);
+    await installClosure(closure, disk.path);
+    assert.equal(await run("btrfs", ["subvolume", "list", disk.path]), generation);
+    assert.deepEqual(
+      readdirSync(join(disk.path, "store")).filter((name) => name.startsWith(".")),
+      [],
+    );
+  });
+
+  test("a disk that is too small for the closure keeps none of it", async () => {
+    await using disk = await btrfs(scratch.path, "200M");
+    await assert.rejects(installClosure(closure, disk.path), /the disk is full/);
+    assert.deepEqual(readdirSync(join(disk.path, "store")), []);
+    await assert.rejects(installClosure(closure, scratch.path), /is on .*, not on btrfs/);
+  });
+});
+
+function unfinished(cache: string): string[] {
+  const folders = [cache, ...["debs", "store", "index"].map((name) => join(cache, name))];
+  return folders.flatMap((folder) => readdirSync(folder)).filter((name) => name.startsWith(".new-"));
+}
+
+function assembling(cache: string): boolean {
+  return readdirSync(join(cache, "store")).some((name) => existsSync(join(cache, "store", name, "tree/usr/bin")));
+}
+
+/** Processes whose command line or root is below a folder. */
+function processesIn(folder: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+    .filter((pid) => {
+      try {
+        const root = readlinkSync(`/proc/${pid}/root`);
+        return root.startsWith(folder) || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`${folder}/`);
+      } catch {
+        return false;
+      }
+    });
+}
+
+async function btrfs(parent: string, size: string): Promise<AsyncDisposable & { readonly path: string }> {
+  await using resources = new AsyncDisposableStack();
+  const folder = resources.use(await temporaryFolder(parent));
+  const [image, path] = [join(folder.path, "image"), join(folder.path, "mounted")];
+  await run("truncate", ["--size", size, image]);
+  await run("mkfs.btrfs", ["--quiet", image]);
+  await run("mkdir", [path]);
+  const { device } = resources.use(await loopDevice(image));
+  resources.use(await mounted(device, path));
+  const owned = resources.move();
+  return { path, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}

@@ -18,7 +18,7 @@ export async function init(folder: string): Promise<void> {
   const path = relative(target, PACKAGE_ROOT);
   const manifest = { name: "my-fleet", private: true, type: "module", devDependencies: { nixfleet: `file:${path}` } };
   await writeFile(join(target, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-  await writeFile(join(target, ".gitignore"), "node_modules/\n");
+  await writeFile(join(target, ".gitignore"), "node_modules/\n.nixfleet/\n");
   // What `npm install` would do with that package.json; the editor finds the types through it.
   const link = join(target, "node_modules", "nixfleet");
   if (!existsSync(link)) await symlink(relative(join(target, "node_modules"), PACKAGE_ROOT), link);

@@ -74,6 +74,7 @@ program
   .description("run the initrd's own wipe on a btrfs filesystem that is not mounted")
   .requiredOption("--device <device>", "the filesystem")
   .option("--host <name>", "take the retention from this host of the fleet")
+  .option("--closure <store path>", "the closure on it whose root the fresh one is made from; without it, it is empty")
   .option(...json)
   .action(async (options) => (await import("./wipe.ts")).wipe(fleetFile(), options));
 

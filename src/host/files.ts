@@ -1,13 +1,14 @@
 /** What the running host needs of NixFleet's own: scripts and the units that run them. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { continuationFiles } from "../initrd/files.ts";
 import { type FilePlan, textFile } from "../plan/files.ts";
 import type { HostPlan } from "../plan/host.ts";
 import { unitFiles } from "../plan/units.ts";
 
 /** Files of the pristine root, besides those of the declaration. */
 export function hostFiles(plan: HostPlan): readonly FilePlan[] {
-  return passwordFiles(plan);
+  return [...passwordFiles(plan), ...continuationFiles(plan)];
 }
 
 function passwordFiles({ users }: HostPlan): FilePlan[] {

@@ -1,0 +1,53 @@
+/** A host on a disk image: laid out as it declares, with its closure in the store. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Closure } from "../closure/closure.ts";
+import { installClosure } from "../closure/install.ts";
+import { checkDiskPlan } from "../disk/check.ts";
+import { attachedImage, makeImage } from "../disk/image.ts";
+import { mountDisk, unmountDisk } from "../disk/run.ts";
+import { run } from "../machine/process.ts";
+import { temporaryFolder } from "../machine/resources.ts";
+import { UserError } from "../modules/errors.ts";
+import type { DiskLayout } from "../plan/disk.ts";
+import type { HostPlan } from "../plan/host.ts";
+
+export interface ImageRequest {
+  readonly plan: HostPlan;
+  readonly closure: Closure;
+  readonly file: string;
+  /** In bytes, of a new image. */
+  readonly size: number;
+}
+
+/** Makes the image where there is none, else adds the closure to its store; what persists there stays. */
+export async function provideImage({ plan, closure, file, size }: ImageRequest): Promise<void> {
+  checkDiskPlan(plan.disk);
+  const layout = theOnlyDisk(plan);
+  const install = (mountedAt: string) => installHost(plan, closure, mountedAt);
+  if (!existsSync(file)) return makeImage(layout, file, size, install);
+  await using folder = await temporaryFolder();
+  await using loop = await attachedImage(file);
+  try {
+    await mountDisk(layout, loop.device, folder.path);
+    await install(folder.path);
+  } finally {
+    await unmountDisk(layout, loop.device, folder.path);
+  }
+}
+
+async function installHost(plan: HostPlan, closure: Closure, mountedAt: string): Promise<void> {
+  await installClosure(closure, join(mountedAt, "nix"));
+  // Where no wipe makes the root, it is made here, once.
+  if (plan.wipe === null && !existsSync(join(mountedAt, "etc"))) {
+    await run("cp", ["--archive", "--", join(closure.folder, "root", "."), mountedAt]);
+  }
+}
+
+function theOnlyDisk({ hostName, disk }: HostPlan): DiskLayout {
+  const [layout, second] = disk.disks;
+  if (layout === undefined || second !== undefined) {
+    throw new UserError(`${hostName} has ${disk.disks.length} disks, and a virtual machine is made with one`);
+  }
+  return layout;
+}

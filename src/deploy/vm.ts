@@ -1,0 +1,48 @@
+/** A host in a virtual machine: what QEMU needs to know of its closure. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { defaultCacheFolder } from "../closure/cache.ts";
+import type { Closure } from "../closure/closure.ts";
+import { closureCommandLine, generationCommandLine } from "../closure/command-line.ts";
+import { temporaryFolder } from "../machine/resources.ts";
+import { UserError } from "../modules/errors.ts";
+import type { HostPlan } from "../plan/host.ts";
+import { workingAccelerator } from "../vm/accelerator.ts";
+import { concatenatedInitrd } from "../vm/initrd.ts";
+import type { MachineOptions } from "../vm/machine.ts";
+import { qemuCommand } from "../vm/qemu.ts";
+
+/** The machine that boots the host from this disk image. */
+export async function machineOf(plan: HostPlan, closure: Closure, image: string): Promise<MachineOptions> {
+  const kernel = join(closure.folder, "vmlinuz");
+  return {
+    platform: plan.platform,
+    accelerator: await workingAccelerator(plan.platform, kernel, defaultCacheFolder()),
+    disks: [image],
+    kernel,
+    initrds: [join(closure.folder, "initrd"), join(closure.folder, "host.cpio")],
+    kernelParameters: generationCommandLine(closureCommandLine(plan.boot), closure.storePath).split(" "),
+  };
+}
+
+/** Runs the machine on this terminal until it is off. @throws UserError when QEMU fails */
+export async function runInTerminal(
+  machine: MachineOptions,
+  sshPort: number,
+  credentials: Readonly<Record<string, string>>,
+): Promise<void> {
+  await using folder = await temporaryFolder();
+  const [program, ...args] = qemuCommand({
+    ...machine,
+    memory: machine.memory ?? 1024,
+    cpus: machine.cpus ?? 2,
+    initrd: await concatenatedInitrd(machine.initrds, folder.path),
+    sshPort,
+    credentials,
+    console: { kind: "terminal" },
+    controlSocket: null,
+  });
+  const [code] = await once(spawn(program, args, { stdio: "inherit" }), "close");
+  if (code !== 0) throw new UserError(`${program} failed (exit ${code})`);
+}

@@ -6,6 +6,8 @@ export const impermanence = defineModule(
   {},
   mkIf(({ nixfleet }) => nixfleet.impermanence.enable, {
     environment: {
+      // By default the journal is kept only where its folder is there already, and a new /persist/var/log has none.
+      etc: { "systemd/journald.conf.d/nixfleet.conf": { text: "[Journal]\nStorage=persistent" } },
       // The persist root is an option, so the definition is a function of the configuration.
       persistence: ({ nixfleet }) => ({
         [nixfleet.impermanence.persistRoot]: {

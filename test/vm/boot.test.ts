@@ -1,0 +1,203 @@
+/** The way of a real host: built, booted, written to, its power cut, booted again. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { planOf } from "../../src/cli/load-fleet.ts";
+import { PACKAGE_ROOT } from "../../src/cli/output.ts";
+import { buildHost } from "../../src/deploy/build.ts";
+import { provideImage } from "../../src/deploy/image.ts";
+import { machineOf } from "../../src/deploy/vm.ts";
+import { quoted } from "../../src/machine/process.ts";
+import { temporaryFolder } from "../../src/machine/resources.ts";
+import type { PersistenceEntry } from "../../src/plan/persistence.ts";
+import { GIB } from "../../src/plan/size.ts";
+import { type Machine, startMachine } from "../../src/vm/machine.ts";
+import { PASSWORD_HASH, tested } from "./fleet.ts";
+
+const BOOT_TIME = 300_000;
+// Shares the example's lock, and so its package tree.
+const fleetFolder = join(PACKAGE_ROOT, "examples", "standalone");
+const plan = planOf(tested, fleetFolder);
+const { entries } = plan.persistence;
+
+describe("a host with an ephemeral root", () => {
+  const stack = new AsyncDisposableStack();
+  let start: () => Promise<Machine>;
+  let guest: Machine;
+  const firstBoot = { machineId: "", hostKey: "", bootId: "" };
+
+  before(async () => {
+    const scratch = stack.use(await temporaryFolder());
+    const image = join(scratch.path, "tested.img");
+    const closure = await buildHost(plan, { fleetFolder });
+    await provideImage({ plan, closure, file: image, size: 8 * GIB });
+    start = async () => {
+      const machine = stack.use(await startMachine(await machineOf(plan, closure, image)));
+      await machine.waitForSsh(BOOT_TIME);
+      await machine.ssh("systemctl is-system-running --wait || true");
+      return machine;
+    };
+    guest = await start();
+  });
+  after(() => stack.disposeAsync());
+
+  const lines = async (command: string) => (await guest.ssh(command)).replace(/\n$/, "").split("\n");
+  const line = async (command: string) => (await guest.ssh(command)).trim();
+
+  describe("on its first boot", () => checks(true));
+
+  test("its power is cut after declared and undeclared files were written and synced", async () => {
+    Object.assign(firstBoot, {
+      machineId: await line("cat /etc/machine-id"),
+      hostKey: await line("cat /etc/ssh/host-keys/ssh_host_ed25519_key.pub"),
+      bootId: await line("cat /proc/sys/kernel/random/boot_id"),
+    });
+    await guest.ssh(
+      [
+        "set -eu",
+        ...entries.filter(isMarkable).map((entry) => `printf 'kept\\n' > ${quoted(marker(entry))}`),
+        ...UNDECLARED.map((path) => `mkdir -p ${quoted(join(path, ".."))} && echo lost > ${quoted(path)}`),
+        // As a hostile user may leave it: a link out of .keys, and a file of root's in it.
+        "echo secret > /home/alice/.keys/of-root && chmod 600 /home/alice/.keys/of-root",
+        "ln -s /etc/shadow /home/alice/.keys/shadow && ln -s /persist/passwords /home/alice/.keys/passwords",
+        "mkdir -p /persist/passwords && printf '%s\\n' " + quoted(PASSWORD_HASH) + " > /persist/passwords/alice",
+        "sync",
+      ].join("\n"),
+    );
+    await guest.powerOff();
+    guest = await start();
+    assert.notEqual(await line("cat /proc/sys/kernel/random/boot_id"), firstBoot.bootId);
+  });
+
+  describe("on its second boot", () => checks(false));
+
+  test("what was written to declared paths is there", async () => {
+    for (const entry of entries.filter(isMarkable)) {
+      assert.equal(await line(`cat ${quoted(marker(entry))}`), "kept", entry.path);
+    }
+  });
+
+  test("what was written elsewhere is gone, and is in the old root", async () => {
+    assert.equal(await line(`ls -d ${UNDECLARED.map(quoted).join(" ")} 2>/dev/null | wc -l`), "0");
+    await guest.ssh("mount -o subvolid=5,ro /dev/disk/by-label/root /mnt");
+    const retired = await lines("ls /mnt/old_roots");
+    for (const path of UNDECLARED) {
+      assert.equal(await line(`cat ${quoted(`/mnt/old_roots/${retired.at(-1)}${path}`)}`), "lost", path);
+    }
+    await guest.ssh("umount /mnt");
+  });
+
+  test("the machine-id and the SSH host key are those of the first boot", async () => {
+    assert.match(firstBoot.machineId, /^[0-9a-f]{32}$/);
+    assert.equal(await line("cat /etc/machine-id"), firstBoot.machineId);
+    assert.equal(await line("cat /etc/ssh/host-keys/ssh_host_ed25519_key.pub"), firstBoot.hostKey);
+  });
+
+  test("the journal of the first boot is there", async () => {
+    assert.match(
+      await guest.ssh("journalctl --list-boots --no-pager"),
+      new RegExp(firstBoot.bootId.replaceAll("-", "")),
+    );
+  });
+
+  test("a password hash on the persist root is that of the account", async () => {
+    const [, hash] = (await line("grep ^alice: /etc/shadow")).split(":");
+    assert.equal(hash, PASSWORD_HASH);
+  });
+
+  test("what is in .keys belongs to the user, and what its links lead to does not", async () => {
+    assert.equal(await line("stat -c %U:%G /home/alice/.keys/of-root"), "alice:alice");
+    assert.equal(await line("stat -c %U /home/alice/.keys/shadow"), "alice");
+    assert.equal(await line("stat -c %U /etc/shadow"), "root");
+    assert.equal(await line("stat -c %U /persist/passwords /persist/passwords/alice"), "root\nroot");
+  });
+
+  /** What holds on every boot. */
+  function checks(first: boolean) {
+    test("every declared entry is in place, its owner and mode as declared", async () => {
+      const mounts = await bindMounts();
+      for (const entry of entries) {
+        const bound = entry.how === "bind" || (entry.how === "auto" && !first);
+        const path = quoted(entry.path);
+        if (bound) {
+          assert.equal(mounts.get(entry.path), `/@persist${entry.path}`, `${entry.path} is not bound to its source`);
+          // A file that the host made itself, by its program's own rules, has the mode it was given.
+          if (entry.how === "auto") continue;
+          assert.equal(
+            await line(`stat -c '%U:%G %04a' ${path}`),
+            `${entry.user}:${entry.group} ${entry.mode}`,
+            entry.path,
+          );
+        } else {
+          assert.equal(await line(`readlink ${path}`), entry.source, `${entry.path} is not linked to its source`);
+        }
+        for (const option of entry.mountOptions.filter((one) => !one.startsWith("x-"))) {
+          assert.match(
+            await line(`findmnt --noheadings --output OPTIONS --mountpoint ${path}`),
+            new RegExp(`\\b${option}\\b`),
+          );
+        }
+      }
+    });
+
+    test("every folder above an entry belongs to whom the plan says", async () => {
+      for (const { path, user, group, mode } of plan.persistence.parents) {
+        assert.equal(await line(`stat -c '%U:%G %04a' ${quoted(`/persist${path}`)}`), `${user}:${group} ${mode}`, path);
+      }
+    });
+
+    test("the root is a fresh subvolume, wiped once and activated whole", async () => {
+      const report = JSON.parse(await guest.ssh("cat /run/nixfleet/wipe.json"));
+      assert.equal(report.outcome, "wiped");
+      assert.deepEqual(report.created, "snapshot");
+      const starts = await lines("journalctl --boot --unit nixfleet-wipe.service --output cat | grep -c Finished");
+      assert.deepEqual(starts, ["1"]);
+      assert.deepEqual(JSON.parse(await guest.ssh("cat /run/nixfleet/activation.json")).problems, []);
+      assert.equal(await line("findmnt --noheadings --output FSROOT /"), "/@root");
+    });
+
+    test("/usr and /nix are read-only", async () => {
+      for (const folder of ["/usr", "/usr/bin", "/nix/store"]) {
+        assert.match(await line(`touch ${folder}/x 2>&1 || true`), /Read-only file system/);
+      }
+    });
+
+    test("no unit failed", async () => {
+      assert.equal(await line("systemctl --failed --no-legend --plain"), "");
+    });
+
+    test("it is who the declaration says", async () => {
+      assert.equal(await line("cat /proc/sys/kernel/hostname"), "tested");
+      assert.equal(await line("readlink /etc/localtime"), "/usr/share/zoneinfo/Europe/Paris");
+      assert.equal(await line("id -u alice; id -nG alice"), "1000\nalice adm");
+      assert.equal(await line("cat /etc/motd.d/tested; readlink /etc/tested-link"), "hello\n/etc/hostname");
+      assert.equal(await line("cat /proc/sys/vm/swappiness"), "7");
+      assert.match(await line("lsmod"), /^dummy/m);
+      assert.match(await line("networkctl --no-legend list"), /ether\s+routable/);
+    });
+  }
+
+  async function bindMounts(): Promise<Map<string, string>> {
+    const { filesystems } = JSON.parse(await guest.ssh("findmnt --json --list --output TARGET,FSROOT"));
+    return new Map(filesystems.map(({ target, fsroot }: { target: string; fsroot: string }) => [target, fsroot]));
+  }
+});
+
+/** A file below an entry, or the entry itself. */
+function marker(entry: PersistenceEntry): string {
+  return entry.kind === "directory" ? join(entry.path, "marker") : entry.path;
+}
+
+/** The machine-id is the machine's own to write. */
+function isMarkable(entry: PersistenceEntry): boolean {
+  return entry.path !== "/etc/machine-id";
+}
+
+const UNDECLARED = [
+  "/etc/undeclared",
+  "/var/lib/undeclared/state",
+  "/home/alice/undeclared",
+  "/srv/undeclared",
+  "/root/undeclared",
+  "/opt/un declared",
+];

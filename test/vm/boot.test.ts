@@ -60,7 +60,7 @@ describe("a host with an ephemeral root", () => {
         // As a hostile user may leave it: a link out of .keys, and a file of root's in it.
         "echo secret > /home/alice/.keys/of-root && chmod 600 /home/alice/.keys/of-root",
         "ln -s /etc/shadow /home/alice/.keys/shadow && ln -s /persist/passwords /home/alice/.keys/passwords",
-        "mkdir -p /persist/passwords && printf '%s\\n' " + quoted(PASSWORD_HASH) + " > /persist/passwords/alice",
+        `mkdir -p /persist/passwords && printf '%s\\n' ${quoted(PASSWORD_HASH)} > /persist/passwords/alice`,
         "sync",
       ].join("\n"),
     );

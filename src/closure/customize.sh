@@ -46,7 +46,9 @@ make_initrd() {
     }
   done
   rm -f "$root"/boot/initrd*
-  chroot "$root" dracut --quiet --force --no-hostonly --no-hostonly-cmdline --reproducible --zstd \
+  # One thread, so that the bytes do not depend on the machine; level 9 is 1% larger than 15 and six times faster.
+  chroot "$root" dracut --quiet --force --no-hostonly --no-hostonly-cmdline --reproducible \
+    --compress "zstd -q -9 -T1" \
     --no-early-microcode --add "systemd btrfs" --install "$required" --add-drivers "$drivers" --kver "$version" /boot/initrd
   # The host's own initrd is appended, and the kernel wants that to start at a multiple of 4.
   truncate --size=%4 "$root/boot/initrd"

@@ -74,6 +74,7 @@ async function assemble(entry: LockEntry, cache: Cache, work: string, tree: stri
     `--architectures=${architecture}`,
     `--include=${packages.join(",")}`,
     '--aptopt=Apt::Install-Recommends "0"',
+    "--dpkgopt=force-unsafe-io", // the whole object is synced before it gets its name
     '--customize-hook=sh "$NIXFLEET_CUSTOMIZE" "$1"',
     suite,
     tree,

@@ -14,7 +14,7 @@ rm -f etc/ssh/ssh_host_* etc/machine-id var/lib/dbus/machine-id var/lib/systemd/
 
 # The builder's.
 rm -f etc/resolv.conf etc/hostname etc/apt/sources.list etc/apt/sources.list.d/*
-rm -f etc/apt/apt.conf.d/99mmdebstrap etc/apt/trusted.gpg.d/mmdebstrap*
+rm -f etc/apt/apt.conf.d/99mmdebstrap etc/dpkg/dpkg.cfg.d/99mmdebstrap etc/apt/trusted.gpg.d/mmdebstrap*
 
 # Backups, locks, caches and logs: traces of the installation.
 rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid- etc/.pwd.lock

@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { packageInputs, refuseForeign } from "../../src/closure/package-object.ts";
+import { repositoryLine } from "../../src/closure/repository.ts";
+import { UserError } from "../../src/modules/errors.ts";
+
+test("an architecture that this machine can neither run nor emulate is refused, naming what helps", () => {
+  assert.throws(
+    () => refuseForeign("s390x"),
+    (error) => error instanceof UserError && /for s390x[\s\S]*qemu-user-static/.test(error.text),
+  );
+});
+
+test("a cache folder with spaces and other signs is one word in sources.list", () => {
+  assert.equal(repositoryLine("/a cache/é[x]"), "deb [trusted=yes] copy:/a%20cache/%C3%A9%5Bx%5D ./");
+});
+
+test("a package object is another one when a locked package, the date or the locales change", () => {
+  const one = { name: "aa", version: "1", architecture: "all", size: 1, sha256: "a".repeat(64), path: "aa.deb" };
+  const request = { suite: "trixie", architecture: "amd64", archive: [], packages: ["aa"], locales: [] };
+  const entry = { request, date: 1, packages: [one] };
+  const inputs = [
+    entry,
+    { ...entry, date: 2 },
+    { ...entry, packages: [{ ...one, sha256: "b".repeat(64) }] },
+    { ...entry, request: { ...request, locales: ["de_DE.UTF-8"] } },
+  ].map(packageInputs);
+  assert.equal(new Set(inputs).size, inputs.length);
+  assert.equal(packageInputs(entry), inputs[0]);
+});

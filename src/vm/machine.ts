@@ -1,0 +1,161 @@
+/** A running virtual machine: started, watched, spoken to, and always ended. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { interruption } from "../machine/interruption.ts";
+import { quoted, run } from "../machine/process.ts";
+import { temporaryFolder } from "../machine/resources.ts";
+import { UserError } from "../modules/errors.ts";
+import { consoleLog } from "./console.ts";
+import { answersOnControl, pressPowerButton } from "./control.ts";
+import { concatenatedInitrd } from "./initrd.ts";
+import { type QemuOptions, qemuCommand } from "./qemu.ts";
+import { freePort, type RunOnGuest, sshAccess } from "./ssh.ts";
+
+export interface MachineOptions extends Pick<QemuOptions, "platform" | "accelerator" | "disks" | "kernel"> {
+  /** Loaded one after the other, later files replacing earlier ones. */
+  readonly initrds: readonly string[];
+  readonly kernelParameters: readonly string[];
+  /** In MiB; by default 1024. */
+  readonly memory?: number;
+  /** By default 2. */
+  readonly cpus?: number;
+  /** By default any free port. */
+  readonly sshPort?: number;
+  /** Called with each complete line of the console. */
+  readonly onLine?: (line: string) => void;
+}
+
+export interface Machine extends AsyncDisposable {
+  readonly pid: number;
+  /** On 127.0.0.1. */
+  readonly sshPort: number;
+  /** The private key that any user of the guest is let in with; it lasts as long as the machine. */
+  readonly keyFile: string;
+  /** The lines of the console so far. */
+  readonly console: readonly string[];
+  /**
+   * The first line of the console that matches, past or future.
+   * @param timeout in milliseconds
+   * @throws UserError with the last lines when there is none in time, or the machine ended
+   */
+  readonly waitFor: (pattern: RegExp, timeout: number) => Promise<RegExpExecArray>;
+  /**
+   * Runs a command line in root's shell on the guest and returns its stdout.
+   * @throws CommandError when it fails
+   */
+  readonly ssh: RunOnGuest;
+  /**
+   * Waits until `ssh` works.
+   * @param timeout in milliseconds
+   */
+  readonly waitForSsh: (timeout: number) => Promise<void>;
+  /** Pulls the plug: no process of the guest learns of it. */
+  readonly powerOff: () => Promise<void>;
+  /**
+   * Presses the power button and waits until the guest has ended in order.
+   * @param timeout in milliseconds
+   * @throws UserError when it has not
+   */
+  readonly shutdown: (timeout: number) => Promise<void>;
+  /** Resolves when the machine is off, for whatever reason. */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Starts a machine, which is off again at the end of the scope, or when this process ends.
+ * @throws UserError when QEMU does not start
+ */
+export async function startMachine(options: MachineOptions): Promise<Machine> {
+  await using starting = new AsyncDisposableStack();
+  const folder = starting.use(await temporaryFolder());
+  const sshPort = options.sshPort ?? (await freePort());
+  const access = await sshAccess(folder.path, sshPort);
+  const controlSocket = join(folder.path, "control");
+  const command = qemuCommand({
+    platform: options.platform,
+    accelerator: options.accelerator,
+    disks: options.disks,
+    kernel: options.kernel,
+    initrd: await concatenatedInitrd(options.initrds, folder.path),
+    kernelParameters: options.kernelParameters,
+    memory: options.memory ?? 1024,
+    cpus: options.cpus ?? 2,
+    sshPort,
+    credentials: access.credentials,
+    console: { kind: "stdio" },
+    controlSocket,
+  });
+  const log = consoleLog(options.onLine);
+  const [program, ...args] = command;
+  await run(program, ["--version"]); // the error for a missing program is its, not that of setpriv
+  // However this process ends, QEMU ends with it.
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", program, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", log.add);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const off = new AbortController();
+  child.on("error", (error) => {
+    stderr += error.message;
+  });
+  child.on("close", () => {
+    log.end();
+    off.abort();
+  });
+  const ended = once(off.signal, "abort").then(() => {});
+  const powerOff = async () => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+  starting.defer(powerOff);
+  await answersOnControl(controlSocket, AbortSignal.any([interruption, off.signal]));
+  interruption.throwIfAborted();
+  if (off.signal.aborted) {
+    throw new UserError("the virtual machine did not start", [
+      `command: ${command.map(quoted).join(" ")}`,
+      ...stderr.trim().split("\n"),
+    ]);
+  }
+
+  const lastLines = () => [...log.lines.slice(-20), ...stderr.trim().split("\n")].filter((line) => line !== "");
+  const machine: Omit<Machine, typeof Symbol.asyncDispose> = {
+    pid: child.pid ?? 0,
+    sshPort,
+    keyFile: access.keyFile,
+    console: log.lines,
+    ended,
+    powerOff,
+    ssh: access.run,
+    async waitFor(pattern, timeout) {
+      const match = await log.find(pattern, AbortSignal.any([interruption, AbortSignal.timeout(timeout)]));
+      if (match !== null) return match;
+      interruption.throwIfAborted();
+      const why = !off.signal.aborted ? `in ${timeout / 1000} s` : "until the machine ended";
+      throw new UserError(`the console did not show ${pattern} ${why}`, lastLines());
+    },
+    async waitForSsh(timeout) {
+      const until = AbortSignal.any([interruption, off.signal, AbortSignal.timeout(timeout)]);
+      while (!until.aborted) {
+        if (await access.answers(until)) return;
+        await sleep(200);
+      }
+      interruption.throwIfAborted();
+      throw new UserError(`the machine did not answer to ssh in ${timeout / 1000} s`, lastLines());
+    },
+    async shutdown(timeout) {
+      await pressPowerButton(controlSocket);
+      const inTime = AbortSignal.any([interruption, AbortSignal.timeout(timeout)]);
+      await Promise.race([ended, once(inTime, "abort")]);
+      interruption.throwIfAborted();
+      if (inTime.aborted)
+        throw new UserError(`the machine was not off ${timeout / 1000} s after its power button`, lastLines());
+    },
+  };
+  const running = starting.move();
+  return { ...machine, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}

@@ -1,0 +1,132 @@
+/** The QEMU command line of a machine: decided here, run by machine.ts. */
+import { UserError } from "../modules/errors.ts";
+import type { Platform } from "../plan/host.ts";
+
+export interface QemuOptions {
+  readonly platform: Platform;
+  readonly accelerator: Accelerator;
+  /** In MiB. */
+  readonly memory: number;
+  readonly cpus: number;
+  /** Raw images, the first one being `/dev/vda`. */
+  readonly disks: readonly string[];
+  readonly kernel: string;
+  /** QEMU takes one file; several are concatenated into one before. */
+  readonly initrd: string | null;
+  /** Without one that begins with `console=`, the serial port is the console. */
+  readonly kernelParameters: readonly string[];
+  /** The port of 127.0.0.1 that leads to the guest's port 22; `null`: no network. */
+  readonly sshPort: number | null;
+  /** Given to the guest's systemd, see systemd.system-credentials(7): `ssh.authorized_keys.root`. */
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly console: Console;
+  /** A socket for QEMU's machine protocol; `null`: none. */
+  readonly controlSocket: string | null;
+}
+
+export type Accelerator = "kvm" | "tcg";
+
+/** Where the serial console goes; `terminal` is for a person, with QEMU's own keys (Ctrl-A H lists them). */
+export type Console = { readonly kind: "stdio" } | { readonly kind: "terminal" } | FileConsole;
+
+export interface FileConsole {
+  readonly kind: "file";
+  readonly path: string;
+}
+
+/**
+ * The program and arguments that start a machine with nothing but these devices.
+ * @throws UserError when the kernel command line is longer than the kernel reads
+ */
+export function qemuCommand(options: QemuOptions): readonly [string, ...string[]] {
+  return [
+    options.platform === "x86_64-linux" ? "qemu-system-x86_64" : "qemu-system-aarch64",
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+    ...machineArguments(options),
+    ...["-m", `${options.memory}M`, "-smp", String(options.cpus)],
+    ...["-kernel", options.kernel],
+    ...(options.initrd === null ? [] : ["-initrd", options.initrd]),
+    ...["-append", kernelCommandLine(options)],
+    ...options.disks.flatMap(diskArguments),
+    ...networkArguments(options.sshPort),
+    // Without it a fresh guest waits for randomness before it makes its first key.
+    ...["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"],
+    ...consoleArguments(options.console),
+    ...(options.controlSocket === null
+      ? []
+      : [
+          ...["-chardev", `socket,id=control,server=on,wait=off,path=${escaped(options.controlSocket)}`],
+          ...["-mon", "chardev=control,mode=control"],
+        ]),
+  ];
+}
+
+function machineArguments({ platform, accelerator }: QemuOptions): string[] {
+  const machine = platform === "x86_64-linux" ? "pc,usb=off,vmport=off" : "virt,gic-version=max";
+  if (accelerator === "kvm") return ["-machine", machine, "-accel", "kvm", "-cpu", "host"];
+  // With cx16 emulated on several threads, Linux guests panic at random.
+  const cpu = platform === "x86_64-linux" ? "max,-cx16" : "max";
+  return ["-machine", machine, "-accel", "tcg,thread=multi", "-cpu", cpu];
+}
+
+/** COMMAND_LINE_SIZE of both architectures, without the final zero. */
+const COMMAND_LINE_BYTES = 2047;
+
+function kernelCommandLine({ platform, kernelParameters, credentials }: QemuOptions): string {
+  const line = [
+    ...(kernelParameters.some((parameter) => parameter.startsWith("console="))
+      ? []
+      : [`console=${platform === "x86_64-linux" ? "ttyS0" : "ttyAMA0"}`]),
+    ...kernelParameters,
+    // The other ways (SMBIOS, fw_cfg) need kernel modules before the first process runs.
+    ...Object.entries(credentials).map(
+      ([name, value]) => `systemd.set_credential_binary=${name}:${Buffer.from(value).toString("base64")}`,
+    ),
+  ].join(" ");
+  if (Buffer.byteLength(line) <= COMMAND_LINE_BYTES) return line;
+  throw new UserError("the kernel command line is too long", [
+    `it has ${Buffer.byteLength(line)} bytes, the kernel reads ${COMMAND_LINE_BYTES}:`,
+    line,
+  ]);
+}
+
+/**
+ * What the guest flushes is in the host's page cache at least: it survives the end of QEMU at any moment, and a crash of
+ * the host as well, because flushes are passed on.
+ */
+function diskArguments(image: string, index: number): string[] {
+  const node = `disk${index}`;
+  const cache = { direct: false, "no-flush": false };
+  const file = { driver: "file", filename: image, discard: "unmap", cache };
+  return [
+    ...["-blockdev", JSON.stringify({ driver: "raw", "node-name": node, discard: "unmap", cache, file })],
+    ...["-device", `virtio-blk-pci,drive=${node},write-cache=on`],
+  ];
+}
+
+function networkArguments(sshPort: number | null): string[] {
+  if (sshPort === null) return [];
+  return [
+    ...["-netdev", `user,id=net,hostfwd=tcp:127.0.0.1:${sshPort}-:22`],
+    ...["-device", "virtio-net-pci,netdev=net,romfile="],
+  ];
+}
+
+function consoleArguments(console: Console): string[] {
+  switch (console.kind) {
+    case "stdio":
+      return ["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"];
+    case "terminal":
+      return [
+        ...["-chardev", "stdio,id=console,signal=off,mux=on"],
+        ...["-serial", "chardev:console", "-mon", "chardev=console,mode=readline"],
+      ];
+    case "file":
+      return ["-chardev", `file,id=console,path=${escaped(console.path)}`, "-serial", "chardev:console"];
+  }
+}
+
+/** In QEMU's lists of options a comma is written twice. */
+function escaped(value: string): string {
+  return value.replaceAll(",", ",,");
+}

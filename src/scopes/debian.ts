@@ -1,0 +1,20 @@
+/** What Debian does on a host that changes, and that one made whole by its closure has no use for. */
+import { mkDefault } from "../modules/definition.ts";
+import { defineModule } from "../system/options.ts";
+
+const NEEDLESS = [
+  // Packages come with the closure; /usr is read-only.
+  "apt-daily.timer",
+  "apt-daily-upgrade.timer",
+  "dpkg-db-backup.timer",
+  // The cache that it would make on every boot is in the closure.
+  "ldconfig.service",
+  // For ext4 on LVM.
+  "e2scrub_all.timer",
+  "e2scrub_reap.service",
+];
+
+export const debian = defineModule(
+  {},
+  { systemd: { units: Object.fromEntries(NEEDLESS.map((unit) => [unit, mkDefault({ enable: false })])) } },
+);

@@ -72,6 +72,7 @@ function wipeFiles(plan: HostPlan): FilePlan[] {
     ...scripts("/usr/lib/nixfleet", "filesystem.sh", "old-roots.sh", "wipe.sh"),
     conf("/etc/nixfleet/wipe.conf", {
       ...parameters,
+      LABEL_LINK: mountAt(plan, "/")?.device ?? "",
       KERNEL_COMMAND_LINE: "/proc/cmdline",
       NIX_SUBVOLUME: subvolumeAt(plan, "/nix"),
     }),
@@ -102,14 +103,17 @@ function machineIdSource({ persistence }: HostPlan): string {
 
 /** `@nix`, without which the wipe could not find the pristine root. */
 function subvolumeAt(plan: HostPlan, mountpoint: string): string {
-  const options = plan.boot.mounts.find((mount) => mount.mountpoint === mountpoint)?.options ?? [];
-  const subvolume = options.findLast((option) => option.startsWith("subvol="));
+  const subvolume = mountAt(plan, mountpoint)?.options.findLast((option) => option.startsWith("subvol="));
   if (subvolume === undefined) {
     throw new UserError(`an ephemeral root wants a btrfs subvolume mounted at ${mountpoint} during boot`, [
       "use diskoTemplates.btrfsImpermanence, or give the disk layout such a subvolume",
     ]);
   }
   return subvolume.slice("subvol=".length).replace(/^\/+/, "");
+}
+
+function mountAt({ boot }: HostPlan, mountpoint: string): BootMount | undefined {
+  return boot.mounts.find((mount) => mount.mountpoint === mountpoint);
 }
 
 /** A filesystem that activation needs: where it cannot be mounted, nothing is activated. */

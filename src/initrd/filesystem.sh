@@ -4,22 +4,16 @@
 
 # Sets DEVICE. Several devices of one filesystem are one; two filesystems with the label are none: which is meant?
 findFilesystem() {
-  listing=$(blkid -c /dev/null -t "LABEL=$LABEL" -s UUID -s TYPE -o export) ||
-    fail "no filesystem is labelled $LABEL; blkid lists those there are"
-  found='' foundOn='' device='' uuid='' type=''
+  listing=$(blkid -c /dev/null -t "LABEL=$LABEL" -s UUID -s TYPE -o export) || listing=''
+  uuids='' devices='' device='' uuid='' type=''
   while IFS='=' read -r key value; do
     case $key in
       UUID) uuid=$value ;;
       TYPE) type=$value ;;
       DEVNAME)
-        case $type in
-          '' | crypto_LUKS | *_member) ;; # what holds a filesystem, rather than being one
-          *)
-            [ -z "$found" ] || [ "$found" = "$uuid" ] ||
-              fail "two filesystems are labelled $LABEL: $foundOn (UUID $found) and $device (UUID $uuid); \
-give one of them another label"
-            found=$uuid foundOn=$device
-            ;;
+        case $type:$uuids in
+          :* | crypto_LUKS:* | *_member:* | *" $uuid"*) ;; # holds a filesystem rather than being one; or known
+          *) uuids="$uuids $uuid" devices="$devices $device" ;;
         esac
         device=$value uuid='' type=''
         ;;
@@ -28,8 +22,31 @@ give one of them another label"
 $listing
 DEVNAME=
 EOF
-  [ -n "$found" ] || fail "no filesystem is labelled $LABEL; blkid lists those there are"
-  DEVICE=UUID=$found
+  # shellcheck disable=SC2086 # neither devices nor UUIDs have blanks
+  set -- $devices
+  [ "$#" -gt 0 ] || fail "no filesystem is labelled $LABEL; blkid lists those there are"
+  [ "$#" -eq 1 ] || {
+    settleLabel "$@"
+    fail "two filesystems are labelled $LABEL:$devices (UUIDs$uuids); give the one that is not meant another label"
+  }
+  DEVICE=UUID=${uuids# }
+}
+
+# Then udev's link, LABEL_LINK, by which the boot goes on to mount the root, leads to either. If just one of the devices
+# has a @root, to that. Nothing is written to any of them: not even a log is replayed.
+settleLabel() {
+  [ -n "${LABEL_LINK:-}" ] && mkdir -m 0700 -- "$MOUNTPOINT" || return 0
+  rooted=''
+  for device; do
+    mount -t btrfs -o ro,rescue=nologreplay,subvol=@root -- "$device" "$MOUNTPOINT" 2>&1 || continue
+    umount -- "$MOUNTPOINT"
+    rooted="$rooted $device"
+  done
+  rmdir -- "$MOUNTPOINT"
+  case $rooted in
+    ' '*' '* | '') ;;
+    *) ln -sfn -- "${rooted# }" "$LABEL_LINK" ;;
+  esac
 }
 
 # Mounts the top level and makes it the current folder, so that every path below is relative to it.

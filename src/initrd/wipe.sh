@@ -10,6 +10,7 @@
 #   ON_FAILURE          `boot` or `halt`: what the unit does when this fails; here it only words the message
 #   CLOSURE_ROOT        the pristine root, from the top of the filesystem; empty: the fresh root is empty
 #   KERNEL_COMMAND_LINE where to read nixfleet.closure= and nixfleet.wipe=skip, with NIX_SUBVOLUME, which /nix is (boot only)
+#   LABEL_LINK          the boot's way to LABEL, put right where two filesystems have it (boot only)
 #   REPORT              where the report goes, JSON; a run whose report exists has been done, so it is not done again
 #
 # The fresh root is made first, as @root.new, and then two renames put it in place. Whatever fails before them leaves
@@ -30,7 +31,7 @@ PRUNE_LIMIT=2 ON_FAILURE=boot REPORT=/run/nixfleet/wipe.json
 . "$1"
 MOUNTPOINT=/run/nixfleet/wipe.$$
 
-mounted='' outcome=failed reason='' steps='' retired='' pruned='' created='' closure='' skip='' step=''
+mounted='' outcome=failed reason='' steps='' retired='' pruned='' created='' kind='' closure='' skip='' step=''
 
 main() {
   mkdir -p -- /run/nixfleet "${REPORT%/*}"
@@ -40,7 +41,8 @@ main() {
       exit 1
     }
     say "the wipe has been run already: $REPORT is its report"
-    exit 0
+    read -r before <"$REPORT" || :
+    case ${before:-} in '{"outcome":"failed"'*) exit 1 ;; *) exit 0 ;; esac
   fi
   trap finish EXIT
   trap 'exit 1' HUP INT TERM
@@ -191,6 +193,7 @@ finish() {
     if [ -n "$mounted" ]; then
       cd "$MOUNTPOINT" && putBackRoot
       exists "old_roots/$retired" || retired=''
+      [ -n "$kind" ] && exists @root && exists @root.new && btrfs subvolume delete @root.new >/dev/null
       cd /
       umount -- "$MOUNTPOINT" && rmdir -- "$MOUNTPOINT"
     fi

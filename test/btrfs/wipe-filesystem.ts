@@ -33,7 +33,7 @@ export interface Report {
 
 /** With `@root` (holding the file `mark`), `@persist` (holding `precious`) and a closure in `@nix`, unless `bare`. */
 export async function filesystem(
-  options: { label?: string; megabytes?: number; bare?: boolean } = {},
+  options: { label?: string; megabytes?: number; mixed?: boolean; bare?: boolean } = {},
 ): Promise<Filesystem> {
   const stack = new AsyncDisposableStack();
   try {
@@ -41,7 +41,9 @@ export async function filesystem(
     const image = join(folder.path, "image");
     writeFileSync(image, "");
     await run("truncate", ["--size", `${options.megabytes ?? 256}M`, image]);
-    await run("mkfs.btrfs", ["--quiet", "--label", options.label ?? "wipe-test", image]);
+    // Mixed, data and metadata share the space: such a filesystem is small, and soon full.
+    const format = options.mixed ? ["--mixed"] : [];
+    await run("mkfs.btrfs", ["--quiet", ...format, "--label", options.label ?? "wipe-test", image]);
     const { device } = stack.use(await loopDevice(image));
     const top = join(folder.path, "top");
     mkdirSync(top);

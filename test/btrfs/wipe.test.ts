@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run } from "../../src/machine/process.ts";
@@ -78,6 +78,12 @@ test("the wipe runs once for each report, so once in a boot", async () => {
   assert.deepEqual(second.report, first.report);
   assert.ok(has(fs, "@root/in-use"));
   assert.deepEqual(names(fs, "old_roots"), [FIRST]);
+  const failed = { REPORT: join(fs.scratch, "failed.json"), KEEP_NEWEST: "" };
+  assert.equal(wipe(fs, failed).exitCode, 1);
+  const again = wipe(fs, { ...failed, KEEP_NEWEST: 3 });
+  assert.equal(again.exitCode, 1, "what failed in this boot stays failed");
+  assert.equal(again.report.outcome, "failed");
+  assert.deepEqual(names(fs, "old_roots"), [FIRST]);
 });
 
 test("a mounted @root is never retired, wherever and whatever of it is mounted", async () => {
@@ -130,12 +136,19 @@ test("two filesystems with the label: neither is touched, both are named", async
   const byLabel = { DEVICE: "", LABEL: "twin-root" };
   assert.equal(wipe(one, byLabel).exitCode, 0, "one alone is found by its label");
   await using other = await filesystem({ label: "twin-root" });
-  const { exitCode, report } = wipe(one, byLabel);
+  const LABEL_LINK = join(one.scratch, "link");
+  symlinkSync("before", LABEL_LINK);
+  const { exitCode, report } = wipe(one, { ...byLabel, LABEL_LINK });
   assert.equal(exitCode, 1);
-  assert.match(report.reason ?? "", new RegExp(`two filesystems.*${one.device}`));
+  assert.match(report.reason ?? "", new RegExp(`two filesystems.*${one.device} `));
   assert.match(report.reason ?? "", new RegExp(other.device));
   assert.deepEqual(names(one, "old_roots"), [FIRST]);
   assert.deepEqual(names(other), ["@nix", "@persist", "@root"]);
+  assert.equal(readlinkSync(LABEL_LINK), "before");
+  await run("btrfs", ["subvolume", "delete", join(other.top, "@root")]);
+  assert.equal(wipe(one, { ...byLabel, LABEL_LINK }).exitCode, 1);
+  assert.equal(readlinkSync(LABEL_LINK), one.device, "the boot goes on with the one that has a root");
+  assert.deepEqual(leftovers(), []);
 });
 
 test("the report is JSON whatever a tool says", async () => {

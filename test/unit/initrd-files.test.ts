@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import fc from "fast-check";
+import { continuationFiles, initrdFiles, scriptParameters } from "../../src/initrd/files.ts";
+import type { FilePlan } from "../../src/plan/files.ts";
+import type { HostPlan } from "../../src/plan/host.ts";
+
+const MACHINE_ID = {
+  kind: "file",
+  path: "/etc/machine-id",
+  source: "/persist/etc/machine-id",
+  persistRoot: "/persist",
+  how: "auto",
+  user: "root",
+  group: "root",
+  mode: "0444",
+  mountOptions: [],
+  purpose: "",
+  declaredAt: [],
+} as const;
+
+function mount(mountpoint: string, ...options: readonly string[]) {
+  return { mountpoint, device: "/dev/disk/by-label/root", fsType: "btrfs", options };
+}
+
+const PLAN: HostPlan = {
+  hostName: "host",
+  platform: "x86_64-linux",
+  packages: { suite: "trixie", architecture: "amd64", archive: [], packages: [], locales: [] },
+  files: [],
+  users: { users: [], groups: [] },
+  persistence: {
+    entries: [MACHINE_ID],
+    parents: [],
+    keys: [{ path: "/persist/home/alice/.keys", user: "alice", group: "alice" }],
+  },
+  wipe: { label: "root", retentionDays: 30, keepNewest: 3, onFailure: "boot" },
+  disk: { disks: [] },
+  boot: {
+    kernelParameters: [],
+    initrdKernelModules: [],
+    mounts: [mount("/", "subvol=@root"), mount("/nix", "subvol=/@nix", "ro"), mount("/persist", "subvol=@persist")],
+  },
+};
+
+function text(files: readonly FilePlan[], path: string): string {
+  const file = files.find((candidate) => candidate.path === path);
+  assert.equal(file?.kind, "text", path);
+  return file.text;
+}
+
+const paths = (files: readonly FilePlan[]) => files.map(({ path }) => path);
+
+test("what a parameter holds is what the shell reads, whatever it is", () => {
+  fc.assert(
+    fc.property(
+      fc.string().filter((value) => !value.includes("\0")),
+      (value) => {
+        const script = `${scriptParameters({ VALUE: value, NUMBER: 7 })}printf '%s|%s' "$VALUE" "$NUMBER"`;
+        assert.equal(execFileSync("/bin/sh", ["-c", script], { encoding: "utf8" }), `${value}|7`);
+      },
+    ),
+    { numRuns: 30 },
+  );
+  assert.throws(() => scriptParameters({ "A;B": "" }), /is not the name of a parameter/);
+});
+
+test("the wipe of a plan has its parameters, and the mount of the root wants it", () => {
+  const files = initrdFiles(PLAN);
+  const conf = text(files, "/etc/nixfleet/wipe.conf");
+  assert.match(conf, /^LABEL='root'\nRETENTION_DAYS='30'\nKEEP_NEWEST='3'\nON_FAILURE='boot'\n/);
+  assert.match(conf, /^NIX_SUBVOLUME='@nix'$/m);
+  assert.ok(paths(files).includes("/etc/systemd/system/sysroot.mount.wants/nixfleet-wipe.service"));
+  assert.match(text(files, "/etc/nixfleet/activate.conf"), /^MACHINE_ID='\/persist\/etc\/machine-id'\nKEYS='alice \//);
+});
+
+test("onFailure = halt makes the mount of the root require the wipe", () => {
+  const files = initrdFiles({ ...PLAN, wipe: { label: "root", retentionDays: 1, keepNewest: 1, onFailure: "halt" } });
+  assert.ok(paths(files).includes("/etc/systemd/system/sysroot.mount.requires/nixfleet-wipe.service"));
+  assert.match(text(files, "/etc/systemd/system/nixfleet-wipe.service.d/halt.conf"), /FailureAction=halt-force/);
+});
+
+test("a host whose root stays has no wipe and prunes nothing", () => {
+  const files = [...initrdFiles({ ...PLAN, wipe: null }), ...continuationFiles({ ...PLAN, wipe: null })];
+  assert.deepEqual(
+    paths(files).filter((path) => /wipe|prune|old-roots/.test(path)),
+    [],
+  );
+});
+
+test("filesystems that boot needs are mounted before activation, which cannot do without them", () => {
+  const files = initrdFiles({
+    ...PLAN,
+    boot: { ...PLAN.boot, mounts: [...PLAN.boot.mounts, mount("/var/my-data%", "subvol=@data")] },
+  });
+  const unit = text(files, "/etc/systemd/system/sysroot-persist.mount");
+  assert.match(unit, /^Where=\/sysroot\/persist\nType=btrfs\nOptions=subvol=@persist$/m);
+  assert.match(unit, /^Before=nixfleet-activate.service$/m);
+  assert.ok(paths(files).includes("/etc/systemd/system/nixfleet-activate.service.requires/sysroot-persist.mount"));
+  assert.match(text(files, "/etc/systemd/system/sysroot-var-my\\x2ddata\\x25.mount"), /^Where=.*my-data%%$/m);
+});
+
+test("every relation leads to a unit that is there, and no file comes twice", () => {
+  for (const files of [initrdFiles(PLAN), continuationFiles(PLAN)]) {
+    assert.equal(new Set(paths(files)).size, files.length);
+    for (const file of files) {
+      if (file.kind !== "symlink" || file.target === "/dev/null") continue;
+      assert.ok(paths(files).includes(join(file.path, "..", file.target)), file.path);
+    }
+  }
+});
+
+test("an ephemeral root without a subvolume for the store is refused", () => {
+  const boot = { ...PLAN.boot, mounts: [mount("/", "subvol=@root"), mount("/nix", "ro")] };
+  assert.throws(() => initrdFiles({ ...PLAN, boot }), /wants a btrfs subvolume mounted at \/nix/);
+});
+
+test("each oneshot of the initrd stays active, so that no later transaction starts it again", () => {
+  const folder = join(import.meta.dirname, "../../src/initrd");
+  for (const name of readdirSync(folder).filter((file) => file.endsWith(".service"))) {
+    const unit = readFileSync(join(folder, name), "utf8");
+    if (unit.includes("Type=oneshot")) assert.match(unit, /^RemainAfterExit=yes$/m, name);
+  }
+});

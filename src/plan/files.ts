@@ -61,6 +61,10 @@ function identityFiles({ hostSpec, users }: SystemConfig): FilePlan[] {
     textFile("/etc/timezone", [hostSpec.timeZone]),
     textFile("/etc/locale.conf", [`LANG=${hostSpec.locale}`]),
     symlink("/etc/default/locale", "../locale.conf"),
+    symlink(
+      "/etc/systemd/system/default.target",
+      `/usr/lib/systemd/system/${hostSpec.isGraphical ? "graphical" : "multi-user"}.target`,
+    ),
     textFile("/etc/vconsole.conf", [`KEYMAP=${hostSpec.keyMap}`]),
     ...Object.values(users.users)
       .filter((user) => user.openssh.authorizedKeys.keys.length > 0)

@@ -80,6 +80,19 @@ const FAULTS: readonly Fault[] = [
     },
   },
   {
+    fault: "@root is a plain directory for the second time at the same time",
+    arrange: async (fs) => {
+      await run("btrfs", ["subvolume", "delete", join(fs.top, "@root")]);
+      mkdirSync(join(fs.top, "@root/second"), { recursive: true });
+      mkdirSync(join(fs.top, `old_roots/${FIRST}.kept/first`), { recursive: true });
+    },
+    outcome: "wiped",
+    check: (fs) => {
+      assert.deepEqual(names(fs, "old_roots"), [`${FIRST}.kept`, "20261123T000312.001Z.kept"]);
+      assert.deepEqual(names(fs, `old_roots/${FIRST}.kept`), ["first"]);
+    },
+  },
+  {
     fault: "@root is a link to @persist",
     arrange: async (fs) => {
       await run("btrfs", ["subvolume", "delete", join(fs.top, "@root")]);

@@ -31,6 +31,7 @@ perform() {
   "$1"
   readMilliseconds
   steps="$steps${steps:+,}{\"name\":\"$1\",\"milliseconds\":$((milliseconds - began))}"
+  # shellcheck disable=SC2034 # for who sources this
   step=''
 }
 

@@ -316,11 +316,11 @@ function plain(value: unknown, withInternal: boolean): unknown {
   if (typeof value !== "object" || value === null) return value;
   const node = NODES.get(value);
   if (node === undefined && !isPlainObject(value)) return value;
-  const result: Record<string, unknown> = {};
-  for (const name of node?.names() ?? Object.keys(value)) {
+  const names = (node?.names() ?? Object.keys(value)).filter((name) => {
     const declared = node?.declared(name);
-    if (!withInternal && isOption(declared) && declared.internal) continue;
-    result[name] = plain(node === undefined ? Reflect.get(value, name) : node.read(name), withInternal);
-  }
-  return result;
+    return withInternal || !isOption(declared) || !declared.internal;
+  });
+  return Object.fromEntries(
+    names.map((name) => [name, plain(node === undefined ? Reflect.get(value, name) : node.read(name), withInternal)]),
+  );
 }

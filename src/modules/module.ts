@@ -126,13 +126,18 @@ export function isModule(value: unknown): value is Module {
 
 /** All declarations in one tree; an option is declared once. */
 export function declaredOptions(modules: readonly Module[]): OptionTree {
-  const whole: MutableTree = {};
+  const whole = emptyTree();
   const own = new Set<unknown>([whole]);
   for (const module of modules) declare(whole, module.options, [], own);
   return whole;
 }
 
 type MutableTree = { [name: string]: OptionTree[string] };
+
+/** Without a prototype: an option may be called `constructor`. */
+function emptyTree(): MutableTree {
+  return Object.create(null);
+}
 
 /** `own` holds the trees that were made here, so that no module's is written to. */
 function declare(into: MutableTree, options: OptionTree, path: Path, own: Set<unknown>): void {
@@ -143,7 +148,7 @@ function declare(into: MutableTree, options: OptionTree, path: Path, own: Set<un
     } else if (isOption(node) || isOption(here)) {
       throw declaredTwice([...path, name], placesIn(here), placesIn(node));
     } else {
-      const inner: MutableTree = own.has(here) ? here : { ...here };
+      const inner: MutableTree = own.has(here) ? here : Object.assign(emptyTree(), here);
       own.add(inner);
       into[name] = inner;
       declare(inner, node, [...path, name], own);

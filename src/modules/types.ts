@@ -38,7 +38,7 @@ export const nonEmptyStr: OptionType<string> = single(
 /** A string that the pattern matches as a whole. `what` says it in words, after "wanted". */
 export function strMatching(pattern: RegExp, what = `a string that matches ${pattern}`): OptionType<string> {
   const whole = new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace("g", ""));
-  return single(what, (value) => typeof value === "string" && whole.test(value) && !/\n$/.test(value));
+  return single(what, (value) => typeof value === "string" && whole.test(value));
 }
 
 /** Text whose definitions are joined, each from a line of its own. */

@@ -68,7 +68,7 @@ test("merging does not depend on the order of the modules", () => {
   fc.assert(
     fc.property(
       modules.chain((list) => fc.tuple(fc.constant(list), fc.shuffledSubarray(list, { minLength: list.length }))),
-      ([list, shuffled]) => assert.deepEqual(outcome(shuffled), outcome(list)),
+      ([list, shuffled]) => assert.equal(JSON.stringify(outcome(shuffled)), JSON.stringify(outcome(list))),
     ),
     { numRuns: 500 },
   );

@@ -225,6 +225,14 @@ test("a condition is looked at only for options that are defined below it, and o
   assert.equal(calls, 1);
 });
 
+test("a function under a condition that does not hold is not called", () => {
+  const throwing = () => {
+    throw new Error("called");
+  };
+  assert.equal(config(lists, { n: mkIf(false, throwing) }).n, 1);
+  assert.deepEqual(config(lists, mkIf(false, { list: throwing })).list, []);
+});
+
 test("a value is computed once", () => {
   let calls = 0;
   const whole = config(lists, {

@@ -1,10 +1,9 @@
 /** Disk images: a file that is whole or not there. */
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, open, realpath, rename, rm, rmdir, statfs, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, open, realpath, rename, rm, statfs, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { quoted, run } from "../machine/process.ts";
-import { loopDevice } from "../machine/resources.ts";
+import { loopDevice, mountFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
 import type { DiskLayout } from "../plan/disk.ts";
 import { formatSize } from "../plan/size.ts";
@@ -93,12 +92,6 @@ async function fillImage(
   for (const { target } of wantedMounts(layout, loop.device, "/")) {
     if (!mounted.skipped.includes(target)) await run("sync", ["--file-system", "--", join(folder.path, target)]);
   }
-}
-
-/** An empty folder to mount on. It is never removed with what is in it: that could be a filesystem still mounted. */
-async function mountFolder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), "nixfleet-mount-"));
-  return { path, [Symbol.asyncDispose]: () => rmdir(path) };
 }
 
 async function refuseExisting(file: string, wipe: string | null): Promise<void> {

@@ -1,5 +1,5 @@
 /** What must be undone: temporary folders, mounts and loop devices, each owned by an `await using`. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "./process.ts";
@@ -15,6 +15,15 @@ export async function temporaryFolder(parent: string = tmpdir()): Promise<Tempor
     path,
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }),
   };
+}
+
+/**
+ * A new empty folder to mount on, removed at the end of the scope only if it is empty again: should an unmounting have
+ * failed, removing all it holds would delete what is on the disk.
+ */
+export async function mountFolder(): Promise<TemporaryFolder> {
+  const path = await mkdtemp(join(tmpdir(), "nixfleet-mount-"));
+  return { path, [Symbol.asyncDispose]: () => rmdir(path) };
 }
 
 export interface LoopDevice extends AsyncDisposable {

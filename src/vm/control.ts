@@ -3,10 +3,10 @@ import { createConnection } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Waits until QEMU has made the whole machine and answers on its socket. */
+/** Waits until QEMU has made the whole machine: it greets before that, but answers only then. */
 export async function answersOnControl(socket: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const greeted = await control(socket, []).then(
+    const greeted = await control(socket, ["qmp_capabilities", "query-status"]).then(
       () => true,
       () => false,
     );

@@ -139,9 +139,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       throw new UserError(`the console did not show ${pattern} ${why}`, lastLines());
     },
     async waitForSsh(timeout) {
-      const until = AbortSignal.any([interruption, off.signal, AbortSignal.timeout(timeout)]);
-      while (!until.aborted) {
-        if (await access.answers(until)) return;
+      // Held here: a combined signal that nobody listens to does not keep its sources from being collected.
+      const time = AbortSignal.timeout(timeout);
+      const signals = [interruption, off.signal, time];
+      while (!signals.some((signal) => signal.aborted)) {
+        if (await access.answers(AbortSignal.any(signals))) return;
         await sleep(200);
       }
       interruption.throwIfAborted();

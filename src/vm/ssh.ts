@@ -76,6 +76,9 @@ function sshOptions(folder: string, keyFile: string, port: number): string[] {
     IdentitiesOnly: "yes",
     // QEMU accepts the connection at once; an emulated guest takes seconds until its sshd says hello.
     ConnectTimeout: "20",
+    // A guest that hangs ends the command after two minutes.
+    ServerAliveInterval: "30",
+    ServerAliveCountMax: "4",
     // One key exchange for all commands: emulated, each would take a second.
     ControlMaster: "auto",
     ControlPath: join(folder, "ssh"),

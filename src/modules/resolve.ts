@@ -14,6 +14,11 @@ import { conditionNotBoolean, threw } from "./errors.ts";
 import type { Path } from "./option.ts";
 import type { Place } from "./place.ts";
 
+/** What is being resolved; its path is asked for only by errors. */
+interface Located {
+  readonly path: Path;
+}
+
 /** A value as written, on its way down to the option that it defines. */
 export interface Pending {
   readonly value: unknown;
@@ -62,23 +67,27 @@ export function pendingOf(value: unknown, place: Place): Pending {
 }
 
 /** Takes one definition apart as far as its shape is needed; conditions become guards and are not looked at. */
-export function unwrap(pending: Pending, path: Path, config: unknown): Pending[] {
+export function unwrap(pending: Pending, at: Located, config: unknown): Pending[] {
   const { value } = pending;
   if (typeof value === "function") {
     // What a function would return is unknown, so whether it counts has to be known before it is called.
     if (!counts(pending, config)) return [];
-    const called: unknown = callUser(`the value of ${path.join(".") || "the configuration"}`, pending.place, () =>
+    const called: unknown = callUser(`the value of ${at.path.join(".") || "the configuration"}`, pending.place, () =>
       value(config),
     );
-    return unwrap({ ...pending, value: called }, path, config);
+    return unwrap({ ...pending, value: called }, at, config);
   }
   if (!isProperty(value)) return value === undefined ? [] : [pending];
-  return without(value, pending).flatMap((inner) => unwrap(inner, path, config));
+  return without(value, pending).flatMap((inner) => unwrap(inner, at, config));
 }
 
 /** The definitions that count, their values free of properties at the top. */
-export function resolve(pending: Pending, path: Path, config: unknown): Resolved[] {
-  return unwrap(pending, path, config).filter((inner) => counts(inner, config));
+export function resolveAll(pendings: readonly Pending[], at: Located, config: unknown): Resolved[] {
+  const resolved: Resolved[] = [];
+  for (const pending of pendings) {
+    for (const inner of unwrap(pending, at, config)) if (counts(inner, config)) resolved.push(inner);
+  }
+  return resolved;
 }
 
 /** Those with the lowest priority number, in their order; equal orders stay as they were. */

@@ -8,12 +8,14 @@ export const SYSROOT = "/sysroot";
 
 /**
  * For `systemd-tmpfiles --root=SYSROOT --create`: folders and files on the persist roots where they are missing, and
- * what has to be there on the fresh root for them to appear. `:` before owner and mode: what exists keeps its own.
+ * what has to be there on the fresh root for them to appear. `:` before owner and mode: what exists keeps its own, but for the owner of the user's home.
  */
 export function tmpfilesConfig(plan: PersistencePlan): string {
   const roots = new Set(plan.entries.map((entry) => entry.persistRoot));
   const lines = [
-    ...plan.parents.flatMap((parent) => ["", ...roots].map((root) => created("d", root + parent.path, parent))),
+    ...plan.parents.flatMap((parent) =>
+      ["", ...roots].map((root) => created("d", root + parent.path, parent, parent.ensured)),
+    ),
     ...plan.entries.flatMap(entryLines),
   ];
   return lines.map((line) => `${line}\n`).join("");
@@ -52,8 +54,9 @@ interface Owned {
   readonly mode: string;
 }
 
-function created(type: "d" | "f", path: string, { user, group, mode }: Owned): string {
-  return `${type} ${escapePath(path)} :${mode} :${user} :${group} -`;
+function created(type: "d" | "f", path: string, { user, group, mode }: Owned, ensured = false): string {
+  const owner = ensured ? `${user} ${group}` : `:${user} :${group}`;
+  return `${type} ${escapePath(path)} :${mode} ${owner} -`;
 }
 
 function bindLine(entry: PersistenceEntry): string {

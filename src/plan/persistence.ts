@@ -39,6 +39,8 @@ export interface PersistenceParent {
   readonly user: string;
   readonly group: string;
   readonly mode: string;
+  /** The primary user's home: its owner is set even where it exists already. */
+  readonly ensured: boolean;
 }
 
 export interface KeysFolder {
@@ -101,7 +103,8 @@ function parentsOf(
   const standard = (path: string): PersistenceParent => {
     const home = homeList.find((candidate) => isWithin(path, candidate.path));
     const { user, group } = home ?? { user: "root", group: "root" };
-    return { path, user, group, mode: path === home?.path ? "0700" : "0755" };
+    const ensured = path === homes.get(config.hostSpec.userName)?.path;
+    return { path, user, group, mode: path === home?.path ? "0700" : "0755", ensured };
   };
   for (const entry of entries) {
     for (const path of foldersAbove(entry.path)) parents.set(path, parents.get(path) ?? standard(path));
@@ -112,7 +115,7 @@ function parentsOf(
     const usual = standard(path);
     const user = parent.user ?? usual.user;
     const group = parent.group ?? (parent.user === null ? usual.group : parent.user);
-    parents.set(path, { path, user, group, mode: parent.mode?.padStart(4, "0") ?? usual.mode });
+    parents.set(path, { ...usual, user, group, mode: parent.mode?.padStart(4, "0") ?? usual.mode });
   }
   const home = homes.get(config.hostSpec.userName);
   if (home !== undefined && config.nixfleet.impermanence.enable) {

@@ -1,0 +1,236 @@
+/** The nodes of a configuration: sets of options, each with the definitions that reach it. */
+import { type AnyConfig, isPlainObject, isProperty, NORMAL_ORDER, PRIORITY } from "./definition.ts";
+import { notASet, notDefined, readOnlyTwice, threw, undeclared } from "./errors.ts";
+import type { Evaluation } from "./evaluate.ts";
+import {
+  type AnyOption,
+  isOption,
+  type MergePoint,
+  mkOption,
+  type OptionScope,
+  type OptionTree,
+  type OptionType,
+  type Path,
+} from "./option.ts";
+import type { Place } from "./place.ts";
+import { counts, type Pending, type Resolved, resolveAll, strongest, unwrap } from "./resolve.ts";
+
+/** A place in the configuration. Its path is put together only when an error needs it. */
+export class Point implements MergePoint {
+  readonly evaluation: Evaluation;
+  readonly #above: Point | undefined;
+  readonly name: string;
+  /** Of the first definition of an option whose value is being computed. */
+  place: Place | undefined;
+
+  constructor(evaluation: Evaluation, above: Point | undefined, name: string) {
+    this.evaluation = evaluation;
+    this.#above = above;
+    this.name = name;
+  }
+
+  get path(): Path {
+    return this.#above === undefined ? [] : [...this.#above.path, this.name];
+  }
+
+  merge<V>(
+    type: OptionType<V, unknown>,
+    key: string,
+    definitions: readonly Resolved[],
+  ): { readonly value: V } | undefined {
+    const inside = new Point(this.evaluation, this, key);
+    const resolved = resolveAll(definitions.map(asPending), inside, this.evaluation.config);
+    return resolved.length === 0 ? undefined : { value: type.merge(strongest(resolved), inside) };
+  }
+
+  submodule(
+    tree: OptionTree,
+    freeform: OptionType<unknown, unknown> | undefined,
+    definitions: readonly Resolved[],
+  ): unknown {
+    return new SetNode(this, tree, freeform, definitions.map(asPending)).proxy;
+  }
+}
+
+/** What is inside a value has priorities of its own. */
+function asPending({ value, order, place }: Resolved): Pending {
+  return { value, guards: [], priority: PRIORITY.normal, order, place };
+}
+
+export interface ExplainedDefinition {
+  readonly place: Place;
+  readonly value: unknown;
+  readonly priority: number;
+  /** `yields`: another definition has a stronger priority; `inactive`: its condition does not hold. */
+  readonly state: "used" | "yields" | "inactive";
+}
+
+const COMPUTING: unique symbol = Symbol("computing");
+
+/** A set of options with the definitions that reach it. */
+export class SetNode {
+  /** The set as users see it: a plain object whose values are computed when they are read. */
+  readonly proxy: object;
+  readonly #at: Point;
+  readonly #tree: OptionTree;
+  readonly #freeform: OptionType<unknown, unknown> | undefined;
+  readonly #definitions: readonly Pending[];
+  readonly #values = new Map<string, unknown>();
+  #byName: Map<string, Pending[]> | undefined;
+
+  constructor(
+    at: Point,
+    tree: OptionTree,
+    freeform: OptionType<unknown, unknown> | undefined,
+    definitions: readonly Pending[],
+  ) {
+    this.#at = at;
+    this.#tree = tree;
+    this.#freeform = freeform;
+    this.#definitions = definitions;
+    this.proxy = new Proxy({ [NODE]: this }, SET_HANDLER);
+  }
+
+  declared(name: string): AnyOption | OptionTree | undefined {
+    return Object.hasOwn(this.#tree, name) ? this.#tree[name] : this.#freeformOption(name);
+  }
+
+  names(): string[] {
+    const declared = Object.keys(this.#tree);
+    return this.#freeform === undefined ? declared : [...new Set([...declared, ...[...this.#named().keys()].sort()])];
+  }
+
+  read(name: string): unknown {
+    const known = this.#values.get(name);
+    if (known === COMPUTING) throw this.#at.evaluation.cycleAt([...this.#at.path, name]);
+    if (known !== undefined) return known;
+    const declared = this.declared(name);
+    if (declared === undefined) throw undeclared([...this.#at.path, name], this.names(), undefined);
+    this.#values.set(name, COMPUTING);
+    try {
+      const value = isOption(declared) ? this.#option(name, declared) : this.#set(name, declared);
+      this.#values.set(name, value);
+      return value;
+    } catch (error) {
+      this.#values.delete(name);
+      throw error;
+    }
+  }
+
+  explain(name: string): ExplainedDefinition[] {
+    const at = this.#point(name);
+    const { config } = at.evaluation;
+    const candidates = this.#definitionsOf(name).flatMap((pending) => unwrap(pending, at, config));
+    const active = candidates.filter((pending) => counts(pending, config));
+    const strong = new Set<Resolved>(strongest(active));
+    return candidates.map((pending) => ({
+      place: pending.place,
+      value: pending.value,
+      priority: pending.priority,
+      state: strong.has(pending) ? "used" : active.includes(pending) ? "yields" : "inactive",
+    }));
+  }
+
+  #set(name: string, tree: OptionTree): unknown {
+    return new SetNode(this.#point(name), tree, undefined, this.#definitionsOf(name)).proxy;
+  }
+
+  #option(name: string, option: AnyOption): unknown {
+    const at = this.#point(name);
+    const definitions = this.#definitionsOf(name);
+    at.place = definitions[0]?.place ?? option.place;
+    const { running, config } = at.evaluation;
+    running.push(at);
+    try {
+      const resolved = resolveAll(definitions, at, config);
+      if (option.readOnly && resolved.length > 1) throw readOnlyTwice(at.path, resolved);
+      if (resolved.length > 0) return option.type.merge(strongest(resolved), at);
+      if (option.default !== undefined) return option.type.merge(this.#default(option, at), at);
+      if (option.type.empty !== undefined) return option.type.empty(at);
+      throw notDefined(at.path, option.type.description);
+    } catch (error) {
+      if (error instanceof RangeError) throw threw(at.path.join("."), at.place, error);
+      throw error;
+    } finally {
+      running.pop();
+    }
+  }
+
+  #default(option: AnyOption, at: Point): readonly Resolved[] {
+    const { default: written, place } = option;
+    const value = typeof written === "function" ? written(this.#scope(at)) : written;
+    const pending: Pending = { value, guards: [], priority: PRIORITY.optionDefault, order: NORMAL_ORDER, place };
+    return isProperty(value) ? strongest(resolveAll([pending], at, at.evaluation.config)) : [pending];
+  }
+
+  #scope(at: Point): OptionScope {
+    return {
+      config: at.evaluation.config as AnyConfig,
+      self: this.proxy as AnyConfig,
+      name: this.#at.name === "" ? at.name : this.#at.name,
+      places: this.#definitions.map((definition) => definition.place),
+    };
+  }
+
+  #point(name: string): Point {
+    return new Point(this.#at.evaluation, this.#at, name);
+  }
+
+  #definitionsOf(name: string): readonly Pending[] {
+    return this.#named().get(name) ?? [];
+  }
+
+  /** The definitions by the name they are for. Conditions are not looked at: only names have to be known. */
+  #named(): Map<string, Pending[]> {
+    if (this.#byName !== undefined) return this.#byName;
+    const byName = new Map<string, Pending[]>();
+    for (const definition of this.#definitions) {
+      for (const pending of unwrap(definition, this.#at, this.#at.evaluation.config)) {
+        const { value, place } = pending;
+        if (!isPlainObject(value)) throw notASet(this.#at.path, value, place);
+        for (const name of Object.keys(value)) {
+          if (this.#freeform === undefined && !Object.hasOwn(this.#tree, name)) {
+            throw undeclared([...this.#at.path, name], Object.keys(this.#tree), place);
+          }
+          const inner = { ...pending, value: value[name] };
+          const list = byName.get(name);
+          if (list === undefined) byName.set(name, [inner]);
+          else list.push(inner);
+        }
+      }
+    }
+    this.#byName = byName;
+    return byName;
+  }
+
+  #freeformOption(name: string): AnyOption | undefined {
+    if (this.#freeform === undefined || !this.#named().has(name)) return undefined;
+    return mkOption({ type: this.#freeform });
+  }
+}
+
+/** The node behind a set that a configuration has handed out. */
+export function nodeOf(value: unknown): SetNode | undefined {
+  return typeof value === "object" && value !== null ? (value as { readonly [NODE]?: SetNode })[NODE] : undefined;
+}
+
+const NODE: unique symbol = Symbol("node");
+
+interface Target {
+  readonly [NODE]: SetNode;
+}
+
+const SET_HANDLER: ProxyHandler<Target> = {
+  get(target, name) {
+    if (name === NODE) return target[NODE];
+    // `toJSON` and `then` are asked for by the language itself.
+    if (typeof name === "symbol" || name === "toJSON" || name === "then") return undefined;
+    return target[NODE].read(name);
+  },
+  has: (target, name) => typeof name === "string" && target[NODE].declared(name) !== undefined,
+  ownKeys: (target) => target[NODE].names(),
+  getOwnPropertyDescriptor(target, name) {
+    if (typeof name === "symbol" || target[NODE].declared(name) === undefined) return undefined;
+    return { value: target[NODE].read(name), enumerable: true, configurable: true, writable: false };
+  },
+};

@@ -61,6 +61,7 @@ describe("a host with an ephemeral root", () => {
         "echo secret > /home/alice/.keys/of-root && chmod 600 /home/alice/.keys/of-root",
         "ln -s /etc/shadow /home/alice/.keys/shadow && ln -s /persist/passwords /home/alice/.keys/passwords",
         `mkdir -p /persist/passwords && printf '%s\\n' ${quoted(PASSWORD_HASH)} > /persist/passwords/alice`,
+        "chown root:root /persist/home/alice",
         "sync",
       ].join("\n"),
     );

@@ -46,7 +46,11 @@ async function freshRoot(entries: readonly PersistenceEntry[]): Promise<Root> {
     `root:x:0:0::/root:/bin/sh\nalice:x:${ALICE}:${ALICE}::/home/alice:/bin/sh\n`,
   );
   writeFileSync(join(path, "etc/group"), `root:x:0:\nalice:x:${ALICE}:\n`);
-  const plan = { entries, parents: [{ path: "/var", user: "root", group: "root", mode: "0755", ensured: false }], keys: [] };
+  const plan = {
+    entries,
+    parents: [{ path: "/var", user: "root", group: "root", mode: "0755", ensured: false }],
+    keys: [],
+  };
   const closure = join(path, CLOSURE);
   // The renderers say where the initrd has the root; here it is elsewhere.
   const here = (text: string) => text.replaceAll(`${SYSROOT}/`, `${path}/`);

@@ -2,6 +2,7 @@
  * What a module says of an option: a value, or a value with properties (a condition, a priority, an order).
  * Any of them may be a function of the final configuration. The words are those of the NixOS module system.
  */
+import { notAList } from "./errors.ts";
 import { callerOf, type Place } from "./place.ts";
 
 /** A definition of something of type `D`, in a configuration of type `C`. */
@@ -62,7 +63,9 @@ export function mkIf<C = AnyConfig, D = unknown>(condition: Condition<C>, conten
 
 /** Several definitions in the place of one. */
 export function mkMerge<C = AnyConfig, D = unknown>(contents: readonly Definition<D, C>[]): Merge<C, D> {
-  return { kind: MERGE, contents, place: callerOf(mkMerge) };
+  const place = callerOf(mkMerge);
+  if (!Array.isArray(contents)) throw notAList("mkMerge", contents, place);
+  return { kind: MERGE, contents, place };
 }
 
 /** Of several definitions only those with the lowest priority number count. Without any it is 100. */
@@ -99,7 +102,14 @@ export const NORMAL_ORDER = 1000;
 export type AnyProperty = If<never, unknown> | Merge<never, unknown> | Override<never, unknown> | Order<never, unknown>;
 
 export function isProperty(value: unknown): value is AnyProperty {
-  return typeof value === "object" && value !== null && "kind" in value && typeof value.kind === "symbol";
+  const kind = kindOf(value);
+  return kind === IF || kind === MERGE || kind === OVERRIDE || kind === ORDER;
+}
+
+/** What one of our own constructors made the value for; `undefined` for a value of the user's. */
+export function kindOf(value: unknown): symbol | undefined {
+  if (typeof value !== "object" || value === null || !("kind" in value)) return undefined;
+  return typeof value.kind === "symbol" ? value.kind : undefined;
 }
 
 export type PlainObject = { readonly [key: string]: unknown };

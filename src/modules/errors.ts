@@ -1,4 +1,5 @@
 /** Errors for the person who caused them: what is wrong, where, what to do. */
+import { isPlainObject } from "./definition.ts";
 import type { Path } from "./option.ts";
 import type { Place } from "./place.ts";
 import type { Resolved } from "./resolve.ts";
@@ -42,6 +43,14 @@ export function undeclared(path: Path, names: Iterable<string>, place: Place | u
   ]);
 }
 
+/** The same where a function read the name; which one is known only where it was called. */
+export function undeclaredRead(path: Path, names: Iterable<string>): UserError {
+  const { message, detail } = undeclared(path, names, undefined);
+  return new UndeclaredRead(message, detail);
+}
+
+class UndeclaredRead extends UserError {}
+
 export function notASet(path: Path, value: unknown, place: Place): UserError {
   return new UserError(
     `${dotted(path) || "the configuration"} holds options, so it wants an object, got ${shown(value)}`,
@@ -61,9 +70,10 @@ export function readOnlyTwice(path: Path, definitions: readonly Resolved[]): Use
 }
 
 export function cycle(chain: readonly { readonly path: Path; readonly place: Place | undefined }[]): UserError {
-  return new UserError(`${dotted(chain[0]?.path ?? [])} depends on itself`, [
+  const named = (path: Path) => dotted(path) || "the configuration";
+  return new UserError(`${named(chain[0]?.path ?? [])} depends on itself`, [
     ...chain.map(
-      ({ path, place }, i) => `${i === 0 ? "" : "→ "}${dotted(path)}${place === undefined ? "" : ` at ${place.text}`}`,
+      ({ path, place }, i) => `${i === 0 ? "" : "→ "}${named(path)}${place === undefined ? "" : ` at ${place.text}`}`,
     ),
     "break the circle: give one of them a value that does not read the next",
   ]);
@@ -81,10 +91,38 @@ export function conditionNotBoolean(value: unknown, place: Place): UserError {
   return new UserError(`a condition of mkIf is ${shown(value)}, but it must be true or false`, [`at ${place.text}`]);
 }
 
+/** A module or an option that stands among the definitions. */
+export function misplaced(path: Path, what: "a module" | "an option", place: Place): UserError {
+  return new UserError(`${dotted(path) || "the configuration"} is defined as ${what}, which is not a value`, [
+    `defined at ${place.text}`,
+    what === "a module"
+      ? "put the module in `imports`; a module that counts only sometimes has an option `enable` and mkIf in its config"
+      : "declare the option in the module's `options`",
+  ]);
+}
+
+export function notOptions(path: Path, value: unknown, place: Place): UserError {
+  return new UserError(`${dotted(path)} is declared as ${shown(value)}, which is no option`, [
+    `at ${place.text}`,
+    "declare it with mkOption({ type: … }), or as an object that holds options",
+  ]);
+}
+
+/** An argument that the compiler refuses, of somebody who did not ask it. */
+export function notAList(what: string, value: unknown, place: Place): UserError {
+  return new UserError(`${what} wants a list, got ${shown(value)}`, [`at ${place.text}`, "wrap it in [ … ]"]);
+}
+
 /** What a user's function threw. A `UserError` already says all; anything else is told with where it was written. */
 export function threw(what: string, place: Place, error: unknown): UserError {
+  if (error instanceof UndeclaredRead) return new UserError(error.message, [`read at ${place.text}`, ...error.detail]);
   if (error instanceof UserError) return error;
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : shown(error);
+  const message =
+    error instanceof RangeError && error.message.includes("call stack")
+      ? "it is nested too deeply, or contains itself"
+      : error instanceof Error
+        ? `${error.name}: ${error.message}`
+        : shown(error);
   return new UserError(`${what} could not be computed: ${message}`, [`at ${place.text}`]);
 }
 
@@ -94,13 +132,21 @@ export function dotted(path: Path): string {
 
 /** A value in one short line. */
 export function shown(value: unknown): string {
-  const text =
-    typeof value === "function"
-      ? "a function"
-      : typeof value === "string" || (typeof value === "object" && value !== null)
-        ? (JSON.stringify(value) ?? String(value))
-        : String(value);
+  const text = textOf(value);
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "function") return "a function";
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  if (!Array.isArray(value) && !isPlainObject(value)) return `a ${value.constructor?.name ?? "class"} instance`;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return Array.isArray(value) ? "a list" : "an object"; // it contains itself, or something that JSON cannot say
+  }
 }
 
 /** The nearest of the names by edit distance, if it is near enough to have been meant. */

@@ -1,6 +1,6 @@
 /** Modules: typed values that declare options, define values for options, or both. */
 import { isPlainObject } from "./definition.ts";
-import { declaredTwice, shown, UserError } from "./errors.ts";
+import { declaredTwice, notAList, notOptions, shown, UserError } from "./errors.ts";
 import { Evaluation } from "./evaluate.ts";
 import { type ConfigOf, type DefinitionsOf, isOption, type OptionTree, type Path } from "./option.ts";
 import { callerOf, type Place } from "./place.ts";
@@ -72,7 +72,16 @@ export function moduleAt(
   place: Place,
 ): Module<never> {
   const { imports = [], options = {}, config = {} } = module;
+  if (!Array.isArray(imports)) throw notAList("imports", imports, place);
+  checkOptions(options, [], place);
   return { kind: MODULE, imports, options, config, place };
+}
+
+/** What is neither an option nor holds some would be taken for an empty set of them. */
+function checkOptions(options: unknown, path: Path, place: Place): void {
+  if (isOption(options)) return;
+  if (!isPlainObject(options) || isModule(options)) throw notOptions(path, options, place);
+  for (const [name, inner] of Object.entries(options)) checkOptions(inner, [...path, name], place);
 }
 
 /**

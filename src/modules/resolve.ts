@@ -4,14 +4,16 @@ import {
   type Condition,
   IF,
   isProperty,
+  kindOf,
   MERGE,
   NORMAL_ORDER,
   ORDER,
   OVERRIDE,
   PRIORITY,
 } from "./definition.ts";
-import { conditionNotBoolean, threw } from "./errors.ts";
+import { conditionNotBoolean, dotted, misplaced, threw } from "./errors.ts";
 import type { Path } from "./option.ts";
+import { OPTION } from "./option.ts";
 import type { Place } from "./place.ts";
 
 /** What is being resolved; its path is asked for only by errors. */
@@ -53,7 +55,11 @@ export class Guard {
       const condition = this.#condition;
       const value: unknown =
         typeof condition === "function"
-          ? callUser("the condition of mkIf", this.#place, () => condition(config as never))
+          ? callUser(
+              () => "the condition of mkIf",
+              this.#place,
+              () => condition(config as never),
+            )
           : condition;
       if (typeof value !== "boolean") throw conditionNotBoolean(value, this.#place);
       this.#holds = value;
@@ -72,13 +78,17 @@ export function unwrap(pending: Pending, at: Located, config: unknown): Pending[
   if (typeof value === "function") {
     // What a function would return is unknown, so whether it counts has to be known before it is called.
     if (!counts(pending, config)) return [];
-    const called: unknown = callUser(`the value of ${at.path.join(".") || "the configuration"}`, pending.place, () =>
-      value(config),
+    const called: unknown = callUser(
+      () => `the value of ${dotted(at.path) || "the configuration"}`,
+      pending.place,
+      () => value(config),
     );
     return unwrap({ ...pending, value: called }, at, config);
   }
-  if (!isProperty(value)) return value === undefined ? [] : [pending];
-  return without(value, pending).flatMap((inner) => unwrap(inner, at, config));
+  if (isProperty(value)) return without(value, pending).flatMap((inner) => unwrap(inner, at, config));
+  const kind = kindOf(value);
+  if (kind !== undefined) throw misplaced(at.path, kind === OPTION ? "an option" : "a module", pending.place);
+  return value === undefined ? [] : [pending];
 }
 
 /** The definitions that count, their values free of properties at the top. */
@@ -123,10 +133,10 @@ function without(property: AnyProperty, pending: Pending): Pending[] {
 }
 
 /** Calls a function of the user's; what it throws is told with the place where it was written. */
-function callUser<T>(what: string, place: Place, call: () => T): T {
+export function callUser<T>(what: () => string, place: Place, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    throw threw(what, place, error);
+    throw threw(what(), place, error);
   }
 }

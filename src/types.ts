@@ -2,7 +2,6 @@
 export * from "./modules/collections.ts";
 export {
   absolutePath,
-  anything,
   bool,
   coercedTo,
   either,

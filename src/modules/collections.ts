@@ -1,5 +1,6 @@
 /** The types with an inside: lists, sets and submodules. */
 import { isPlainObject } from "./definition.ts";
+import { conflict } from "./errors.ts";
 import type { AttrsShape, ConfigOf, FreeformShape, ListShape, OptionTree, OptionType, TreeShape } from "./option.ts";
 import type { Resolved } from "./resolve.ts";
 import { checked } from "./types.ts";
@@ -55,6 +56,22 @@ export function attrsOf<V, S>(element: OptionType<V, S>): OptionType<{ readonly 
   };
   return whole;
 }
+
+/** Any value. Sets are merged name by name, lists are joined, others must be the same. */
+export const anything: OptionType<unknown> = {
+  description: "any value",
+  accepts: () => true,
+  merge(definitions, at) {
+    const values = definitions.map((definition) => definition.value);
+    if (values.every(Array.isArray)) return anyList.merge(definitions, at);
+    if (values.every(isPlainObject)) return anySet.merge(definitions, at);
+    if (values.some((value) => !Object.is(value, values[0]))) throw conflict(at.path, definitions);
+    return values[0];
+  },
+};
+
+const anyList = listOf(anything);
+const anySet = attrsOf(anything);
 
 /** A set with declared options. Its defaults know its `name`, the values beside them, and the whole configuration. */
 export function submodule<const T extends OptionTree>(options: T): OptionType<ConfigOf<T>, TreeShape<T>> {

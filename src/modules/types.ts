@@ -1,7 +1,7 @@
 /** The types of single values, and those that wrap another type. */
-import { conflict, wrongType } from "./errors.ts";
+import { conflict, dotted, wrongType } from "./errors.ts";
 import type { EitherShape, MergePoint, OptionType } from "./option.ts";
-import type { Resolved } from "./resolve.ts";
+import { callUser, type Resolved } from "./resolve.ts";
 
 export const bool: OptionType<boolean> = single("true or false", (value) => typeof value === "boolean");
 
@@ -37,7 +37,8 @@ export const nonEmptyStr: OptionType<string> = single(
 
 /** A string that the pattern matches as a whole. `what` says it in words, after "wanted". */
 export function strMatching(pattern: RegExp, what = `a string that matches ${pattern}`): OptionType<string> {
-  const whole = new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace("g", ""));
+  // Not `^` and `$`, which the flag `m` moves to every line; without `g` and `y`, which remember the last match.
+  const whole = new RegExp(`(?<![^])(?:${pattern.source})(?![^])`, pattern.flags.replace(/[gy]/g, ""));
   return single(what, (value) => typeof value === "string" && whole.test(value));
 }
 
@@ -74,13 +75,6 @@ function enumOf<const Values extends readonly string[]>(values: Values): OptionT
 
 export { enumOf as enum };
 
-/** Any value. Sets are merged key by key, lists are joined, others must be equal. */
-export const anything: OptionType<unknown> = {
-  description: "any value",
-  accepts: () => true,
-  merge: mergeAnything,
-};
-
 export function nullOr<V, S>(type: OptionType<V, S>): OptionType<V | null, EitherShape<null, S>> {
   const whole: OptionType<V | null, EitherShape<null, S>> = {
     description: `null or ${type.description}`,
@@ -89,10 +83,10 @@ export function nullOr<V, S>(type: OptionType<V, S>): OptionType<V | null, Eithe
     empty: () => null,
     accepts: (value) => value === null || type.accepts(value),
     merge(definitions, at) {
-      const [first, ...others] = definitions;
-      if (definitions.every((d) => d.value === null)) return null;
-      const differing = others.find((d) => (d.value === null) !== (first?.value === null));
-      if (differing !== undefined) throw conflict(at.path, definitions);
+      for (const definition of definitions) checked(whole, definition, at);
+      const nulls = definitions.filter((d) => d.value === null).length;
+      if (nulls === definitions.length) return null;
+      if (nulls > 0) throw conflict(at.path, definitions);
       return type.merge(definitions, at);
     },
   };
@@ -140,17 +134,29 @@ export function coercedTo<A, SA, V, S>(
   convert: (value: A) => unknown,
   to: OptionType<V, S>,
 ): OptionType<V, EitherShape<SA, S>> {
-  return {
+  const whole: OptionType<V, EitherShape<SA, S>> = {
     description: `${to.description}, or ${from.description}`,
     inner: to.inner,
     named: to.named,
     accepts: (value) => from.accepts(value) || to.accepts(value),
-    merge: (definitions, at) =>
-      to.merge(
-        definitions.map((d) => (from.accepts(d.value) ? { ...d, value: convert(from.merge([d], at)) } : d)),
-        at,
-      ),
+    merge(definitions, at) {
+      const converted = definitions.map((definition) => {
+        checked(whole, definition, at);
+        if (!from.accepts(definition.value)) return definition;
+        const value = from.merge([definition], at);
+        return {
+          ...definition,
+          value: callUser(
+            () => dotted(at.path),
+            definition.place,
+            () => convert(value),
+          ),
+        };
+      });
+      return to.merge(converted, at);
+    },
   };
+  return whole;
 }
 
 /** A type of values without an inside: all definitions must be the same value. */
@@ -166,30 +172,6 @@ function single<V>(description: string, accepts: (value: unknown) => boolean): O
     },
   };
   return type;
-}
-
-function mergeAnything(definitions: readonly Resolved[], at: MergePoint): unknown {
-  const values = definitions.map((d) => d.value);
-  if (values.length === 1) return values[0];
-  if (values.every(Array.isArray)) return values.flat();
-  if (values.every(isRecord)) {
-    const keys = [...new Set(values.flatMap((value) => Object.keys(value)))].sort();
-    return Object.fromEntries(
-      keys.map((key) => [
-        key,
-        mergeAnything(
-          definitions.flatMap((d) => (isRecord(d.value) && key in d.value ? [{ ...d, value: d.value[key] }] : [])),
-          { ...at, path: [...at.path, key] },
-        ),
-      ]),
-    );
-  }
-  if (values.some((value) => value !== values[0])) throw conflict(at.path, definitions);
-  return values[0];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The definition's value, if it belongs to the type. */

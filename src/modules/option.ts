@@ -73,7 +73,7 @@ export type AnyOption = Option<unknown, unknown>;
 export interface OptionScope {
   /** The whole final configuration. */
   readonly config: AnyConfig;
-  /** The values beside this option: those of its submodule, or the whole configuration again. */
+  /** The values of the submodule that holds the option, at any depth, or the whole configuration again. */
   readonly self: AnyConfig;
   /** The key of the submodule in its set, or the option's own name. */
   readonly name: string;

@@ -1,6 +1,6 @@
 /** The nodes of a configuration: sets of options, each with the definitions that reach it. */
 import { type AnyConfig, isPlainObject, isProperty, NORMAL_ORDER, PRIORITY } from "./definition.ts";
-import { notASet, notDefined, readOnlyTwice, threw, undeclared } from "./errors.ts";
+import { dotted, notASet, notDefined, readOnlyTwice, threw, undeclared, undeclaredRead } from "./errors.ts";
 import type { Evaluation } from "./evaluate.ts";
 import {
   type AnyOption,
@@ -13,7 +13,7 @@ import {
   type Path,
 } from "./option.ts";
 import type { Place } from "./place.ts";
-import { counts, type Pending, type Resolved, resolveAll, strongest, unwrap } from "./resolve.ts";
+import { callUser, counts, type Pending, type Resolved, resolveAll, strongest, unwrap } from "./resolve.ts";
 
 /** A place in the configuration. Its path is put together only when an error needs it. */
 export class Point implements MergePoint {
@@ -27,6 +27,10 @@ export class Point implements MergePoint {
     this.evaluation = evaluation;
     this.#above = above;
     this.name = name;
+  }
+
+  get isRoot(): boolean {
+    return this.#above === undefined;
   }
 
   get path(): Path {
@@ -76,14 +80,19 @@ export class SetNode {
   readonly #freeform: OptionType<unknown, unknown> | undefined;
   readonly #definitions: readonly Pending[];
   readonly #values = new Map<string, unknown>();
+  /** The set itself, or the submodule or configuration that it is a part of. */
+  readonly #whole: SetNode;
   #byName: Map<string, Pending[]> | undefined;
+  #naming = false;
 
   constructor(
     at: Point,
     tree: OptionTree,
     freeform: OptionType<unknown, unknown> | undefined,
     definitions: readonly Pending[],
+    whole?: SetNode,
   ) {
+    this.#whole = whole ?? this;
     this.#at = at;
     this.#tree = tree;
     this.#freeform = freeform;
@@ -105,7 +114,7 @@ export class SetNode {
     if (known === COMPUTING) throw this.#at.evaluation.cycleAt([...this.#at.path, name]);
     if (known !== undefined) return known;
     const declared = this.declared(name);
-    if (declared === undefined) throw undeclared([...this.#at.path, name], this.names(), undefined);
+    if (declared === undefined) throw undeclaredRead([...this.#at.path, name], this.names());
     this.#values.set(name, COMPUTING);
     try {
       const value = isOption(declared) ? this.#option(name, declared) : this.#set(name, declared);
@@ -132,24 +141,25 @@ export class SetNode {
   }
 
   #set(name: string, tree: OptionTree): unknown {
-    return new SetNode(this.#point(name), tree, undefined, this.#definitionsOf(name)).proxy;
+    return new SetNode(this.#point(name), tree, undefined, this.#definitionsOf(name), this.#whole).proxy;
   }
 
   #option(name: string, option: AnyOption): unknown {
     const at = this.#point(name);
-    const definitions = this.#definitionsOf(name);
-    at.place = definitions[0]?.place ?? option.place;
+    at.place = option.place;
     const { running, config } = at.evaluation;
     running.push(at);
     try {
+      const definitions = this.#definitionsOf(name);
+      at.place = definitions[0]?.place ?? option.place;
       const resolved = resolveAll(definitions, at, config);
       if (option.readOnly && resolved.length > 1) throw readOnlyTwice(at.path, resolved);
-      if (resolved.length > 0) return option.type.merge(strongest(resolved), at);
-      if (option.default !== undefined) return option.type.merge(this.#default(option, at), at);
+      const counting = resolved.length > 0 ? strongest(resolved) : this.#default(option, at);
+      if (counting.length > 0) return option.type.merge(counting, at);
       if (option.type.empty !== undefined) return option.type.empty(at);
       throw notDefined(at.path, option.type.description);
     } catch (error) {
-      if (error instanceof RangeError) throw threw(at.path.join("."), at.place, error);
+      if (error instanceof RangeError) throw threw(dotted(at.path), at.place, error);
       throw error;
     } finally {
       running.pop();
@@ -158,7 +168,15 @@ export class SetNode {
 
   #default(option: AnyOption, at: Point): readonly Resolved[] {
     const { default: written, place } = option;
-    const value = typeof written === "function" ? written(this.#scope(at)) : written;
+    const value =
+      typeof written === "function"
+        ? callUser(
+            () => `the default of ${dotted(at.path)}`,
+            place,
+            () => written(this.#scope(at)),
+          )
+        : written;
+    if (value === undefined) return [];
     const pending: Pending = { value, guards: [], priority: PRIORITY.optionDefault, order: NORMAL_ORDER, place };
     return isProperty(value) ? strongest(resolveAll([pending], at, at.evaluation.config)) : [pending];
   }
@@ -166,9 +184,9 @@ export class SetNode {
   #scope(at: Point): OptionScope {
     return {
       config: at.evaluation.config as AnyConfig,
-      self: this.proxy as AnyConfig,
-      name: this.#at.name === "" ? at.name : this.#at.name,
-      places: this.#definitions.map((definition) => definition.place),
+      self: this.#whole.proxy as AnyConfig,
+      name: this.#whole.#at.isRoot ? at.name : this.#whole.#at.name,
+      places: this.#whole.#definitions.map((definition) => definition.place),
     };
   }
 
@@ -183,8 +201,23 @@ export class SetNode {
   /** The definitions by the name they are for. Conditions are not looked at: only names have to be known. */
   #named(): Map<string, Pending[]> {
     if (this.#byName !== undefined) return this.#byName;
+    const { running } = this.#at.evaluation;
+    if (this.#naming) throw this.#at.evaluation.cycleAt(this.#at.path);
+    this.#naming = true;
+    running.push(this.#at);
+    try {
+      this.#byName = this.#byNames();
+      return this.#byName;
+    } finally {
+      this.#naming = false;
+      running.pop();
+    }
+  }
+
+  #byNames(): Map<string, Pending[]> {
     const byName = new Map<string, Pending[]>();
     for (const definition of this.#definitions) {
+      this.#at.place = definition.place; // for the case that it is a function, which may read what it defines
       for (const pending of unwrap(definition, this.#at, this.#at.evaluation.config)) {
         const { value, place } = pending;
         if (!isPlainObject(value)) throw notASet(this.#at.path, value, place);
@@ -199,7 +232,6 @@ export class SetNode {
         }
       }
     }
-    this.#byName = byName;
     return byName;
   }
 
@@ -223,14 +255,19 @@ interface Target {
 const SET_HANDLER: ProxyHandler<Target> = {
   get(target, name) {
     if (name === NODE) return target[NODE];
-    // `toJSON` and `then` are asked for by the language itself.
-    if (typeof name === "symbol" || name === "toJSON" || name === "then") return undefined;
+    if (typeof name === "symbol") return undefined;
+    // The language itself asks every object for these two.
+    if ((name === "toJSON" || name === "then") && target[NODE].declared(name) === undefined) return undefined;
     return target[NODE].read(name);
   },
   has: (target, name) => typeof name === "string" && target[NODE].declared(name) !== undefined,
   ownKeys: (target) => target[NODE].names(),
   getOwnPropertyDescriptor(target, name) {
     if (typeof name === "symbol" || target[NODE].declared(name) === undefined) return undefined;
-    return { value: target[NODE].read(name), enumerable: true, configurable: true, writable: false };
+    // A getter, so that listing the names does not compute the values.
+    return { get: () => target[NODE].read(name), enumerable: true, configurable: true };
   },
+  set: () => false,
+  defineProperty: () => false,
+  deleteProperty: () => false,
 };

@@ -256,7 +256,10 @@ test("a value that depends on itself is an error that prints the chain, each wit
 
 test("an undeclared option is an error with the nearest declared name and the place, also when it is only read", () => {
   refuses(/no option lits\n.*modules\.test\.ts:\d+\n.*did you mean list\?/, () => config(lists, { lits: [] }).n);
-  refuses(/no option lits\n.*did you mean list\?/, () => config(lists, { n: ({ lits }: Loose) => lits.length }).n);
+  refuses(
+    /no option lits\n +read at .*modules\.test\.ts:\d+\n.*did you mean list\?/,
+    () => config(lists, { n: ({ lits }: Loose) => lits.length }).n,
+  );
   refuses(/`nixfleet options`/, () => config(lists, { somethingElse: 1 }).n);
 });
 

@@ -1,5 +1,7 @@
 /** Where in somebody's source a definition was written. */
 
+import { fileURLToPath } from "node:url";
+
 /** A call in a source file. The text is made only when it is asked for, since most places never are. */
 export class Place {
   readonly #trace: { stack?: string };
@@ -30,11 +32,10 @@ export function callerOf(callee: (...args: never[]) => unknown): Place {
   return new Place(trace);
 }
 
-/** A stack line is `at name (file:///path/to/file.ts:12:34)`, or the same without a name. */
+/** A stack line is `at name (file:///path/to/file.ts:12:34)`, or the same without a name and parentheses. */
 function firstFrame(stack: string): string {
-  const match = /\(?([^()\s][^()]*?):(\d+):\d+\)?$/m.exec(stack.split("\n")[1]?.trim().replace(/^at /, "") ?? "");
+  const match = /(file:\/\/|\/)(.*):(\d+):\d+\)?$/.exec(stack.split("\n")[1] ?? "");
   if (match === null) return "an unknown place";
-  const [, location = "", line = ""] = match;
-  const file = location.replace(/^.*?(?=file:\/\/|\/)/, "");
-  return `${file.startsWith("file://") ? decodeURIComponent(new URL(file).pathname) : file}:${line}`;
+  const [, scheme = "", path = "", line = ""] = match;
+  return `${scheme === "/" ? `/${path}` : fileURLToPath(scheme + path)}:${line}`;
 }

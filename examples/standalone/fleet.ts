@@ -19,7 +19,9 @@ const counter = defineModule(
       },
     },
     environment: {
-      persistence: { "/persist": { directories: [{ directory: "/var/lib/boot-counter", purpose: "the number of boots" }] } },
+      persistence: {
+        "/persist": { directories: [{ directory: "/var/lib/boot-counter", purpose: "the number of boots" }] },
+      },
     },
   },
 );
@@ -36,7 +38,9 @@ export default mkFleet([
         nixfleet: { impermanence: { enable: true } },
         services: { openssh: { enable: true } },
         boot: { kernelPackage: "linux-image-cloud-amd64", kernelParams: ["console=ttyS0"] },
-        home: { persistence: { "/persist": { directories: [{ directory: "notes", purpose: "what alice writes down" }] } } },
+        home: {
+          persistence: { "/persist": { directories: [{ directory: "notes", purpose: "what alice writes down" }] } },
+        },
       },
     ],
   }),

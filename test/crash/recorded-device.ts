@@ -1,0 +1,73 @@
+/** A block device that records what is written to it, and when it is flushed. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readFileSync, statSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { run } from "../../src/machine/process.ts";
+import { loopDevice, temporaryFolder } from "../../src/machine/resources.ts";
+import { type Request, readWriteLog } from "./write-log.ts";
+
+const LOG_SIZE = 8 * 2 ** 30;
+
+/**
+ * Lets `use` work on the image through a device, and returns every request that reached the disk. The way is that of a
+ * real disk: the device's flush becomes an fsync of the file behind it, which QEMU's storage daemon serves (FUSE) and
+ * records (blklogwrites).
+ * @param parent where the log goes, best in memory
+ */
+export async function recorded(
+  image: string,
+  parent: string,
+  use: (device: string) => Promise<void>,
+): Promise<Request[]> {
+  await using folder = await temporaryFolder(parent);
+  const log = join(folder.path, "log");
+  closeSync(openSync(log, "w"));
+  truncateSync(log, LOG_SIZE); // sparse
+  {
+    await using disk = await storageDaemon(image, log, join(folder.path, "disk"));
+    await using loop = await loopDevice(disk.file);
+    await use(loop.device);
+  }
+  return readWriteLog(log);
+}
+
+interface StorageDaemon extends AsyncDisposable {
+  /** The image, seen through the recording. */
+  readonly file: string;
+}
+
+async function storageDaemon(image: string, log: string, file: string): Promise<StorageDaemon> {
+  closeSync(openSync(file, "w"));
+  const { size } = statSync(image);
+  const blockdev = (options: Readonly<Record<string, string>>) => ["--blockdev", JSON.stringify(options)];
+  // However this process ends, the daemon ends with it.
+  const child = spawn(
+    "setpriv",
+    [
+      ...["--pdeathsig", "TERM", "--", "qemu-storage-daemon"],
+      ...blockdev({ driver: "file", "node-name": "image", filename: image }),
+      ...blockdev({ driver: "file", "node-name": "log", filename: log }),
+      ...blockdev({ driver: "blklogwrites", "node-name": "recorded", file: "image", log: "log" }),
+      ...["--export", `type=fuse,id=disk,node-name=recorded,mountpoint=${file},writable=on`],
+    ],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const closed = once(child, "close");
+  const end = async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+    await closed;
+    if (readFileSync("/proc/self/mountinfo", "utf8").includes(` ${file} `)) await run("umount", ["--lazy", file]);
+  };
+  for (const until = Date.now() + 10_000; statSync(file).size !== size; await sleep(5)) {
+    if (child.exitCode === null && Date.now() < until) continue;
+    await end();
+    throw new Error(`qemu-storage-daemon does not serve ${image}: ${stderr}`);
+  }
+  return { file, [Symbol.asyncDispose]: end };
+}

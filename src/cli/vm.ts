@@ -1,14 +1,13 @@
 /** `nixfleet vm HOST` */
-import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { buildHost } from "../deploy/build.ts";
 import { provideImage } from "../deploy/image.ts";
 import { machineOf, runInTerminal } from "../deploy/vm.ts";
-import { run } from "../machine/process.ts";
+import { temporaryFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
 import { GIB } from "../plan/size.ts";
-import { freePort } from "../vm/ssh.ts";
+import { freePort, sshAccess } from "../vm/ssh.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { say } from "./output.ts";
 import { withProgress } from "./progress.ts";
@@ -33,22 +32,18 @@ export async function vm(file: string, name: string, flags: VmFlags): Promise<vo
   );
   await provideImage({ plan, closure, file: image, size: 8 * GIB });
   const machine = await machineOf(plan, closure, image);
-  const key = await keyPair(join(state, "key"));
+  await using keys = await temporaryFolder();
+  const access = await sshAccess(keys.path, sshPort);
   say(
     [
       `${name} boots${machine.accelerator === "tcg" ? " (the processor is emulated: KVM does not work here)" : ""}; its disk is ${image}`,
       `This terminal is its console, logged in as root. Ctrl-A X pulls the plug, \`poweroff\` ends it in order.`,
-      `From elsewhere: ssh -p ${sshPort} -i ${key.file} -o UserKnownHostsFile=/dev/null root@127.0.0.1`,
+      `From elsewhere: ssh -p ${sshPort} -i ${access.keyFile} -o UserKnownHostsFile=/dev/null root@127.0.0.1`,
     ].join("\n"),
   );
   // Only for a machine that is run here, and never in its closure: see systemd.system-credentials(7).
-  const credentials = { "ssh.authorized_keys.root": key.public, "agetty.autologin": "root", "login.noauth": "yes" };
+  const credentials = { ...access.credentials, "agetty.autologin": "root", "login.noauth": "yes" };
   await runInTerminal({ ...machine, memory }, sshPort, credentials);
-}
-
-async function keyPair(file: string): Promise<{ readonly file: string; readonly public: string }> {
-  if (!existsSync(file)) await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "nixfleet vm", "-f", file]);
-  return { file, public: (await readFile(`${file}.pub`, "utf8")).trim() };
 }
 
 function number(flag: string, text: string, lowest: number, highest: number): number {

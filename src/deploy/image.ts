@@ -7,7 +7,7 @@ import { checkDiskPlan } from "../disk/check.ts";
 import { attachedImage, makeImage } from "../disk/image.ts";
 import { mountDisk, unmountDisk } from "../disk/run.ts";
 import { run } from "../machine/process.ts";
-import { temporaryFolder } from "../machine/resources.ts";
+import { mountFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
 import type { DiskLayout } from "../plan/disk.ts";
 import type { HostPlan } from "../plan/host.ts";
@@ -26,7 +26,7 @@ export async function provideImage({ plan, closure, file, size }: ImageRequest):
   const layout = theOnlyDisk(plan);
   const install = (mountedAt: string) => installHost(plan, closure, mountedAt);
   if (!existsSync(file)) return makeImage(layout, file, size, install);
-  await using folder = await temporaryFolder();
+  await using folder = await mountFolder();
   await using loop = await attachedImage(file);
   try {
     await mountDisk(layout, loop.device, folder.path);

@@ -43,6 +43,8 @@ export async function runInTerminal(
     console: { kind: "terminal" },
     controlSocket: null,
   });
-  const [code] = await once(spawn(program, args, { stdio: "inherit" }), "close");
+  // However this process ends, QEMU ends with it.
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", program, ...args], { stdio: "inherit" });
+  const [code] = await once(child, "close");
   if (code !== 0) throw new UserError(`${program} failed (exit ${code})`);
 }

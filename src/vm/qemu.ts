@@ -17,7 +17,7 @@ export interface QemuOptions {
   readonly kernelParameters: readonly string[];
   /** The port of 127.0.0.1 that leads to the guest's port 22; `null`: no network. */
   readonly sshPort: number | null;
-  /** Given to the guest's systemd, see systemd.system-credentials(7): `ssh.authorized_keys.root`. */
+  /** Given to the guest's systemd, see systemd.system-credentials(7). */
   readonly credentials: Readonly<Record<string, string>>;
   readonly console: Console;
   /** A socket for QEMU's machine protocol; `null`: none. */

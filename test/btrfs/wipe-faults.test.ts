@@ -255,7 +255,7 @@ for (const row of FAULTS) {
     const before = await subvolumes(fs);
     try {
       const outcome = wipe(fs, row.parameters, row.path);
-      assert.deepEqual(leftovers(), []);
+      assert.deepEqual(leftovers(fs), []);
       if (row.says) assert.match(`${outcome.stderr}${outcome.report.reason}`, row.says);
       await row.check?.(fs, outcome);
       if (row.outcome === "wiped") {
@@ -349,7 +349,7 @@ async function killedAt(fs: Filesystem, n: number, when: "before" | "after", t: 
   const signal = await new Promise<string | null>((resolve) => child.on("close", (_, by) => resolve(by)));
   // As the end of a boot does. A tool that outlived the script may still be in there for a moment.
   const place = `/run/nixfleet/wipe.${child.pid}`;
-  while (leftovers().some((mount) => mount.includes(` ${place} `))) {
+  while (leftovers(fs).some((mount) => mount.includes(` ${place} `))) {
     await run("umount", [place]).catch(() => setTimeout(20));
   }
   rmSync(place, { recursive: true, force: true });

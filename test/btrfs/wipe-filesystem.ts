@@ -133,8 +133,8 @@ export function has(on: Filesystem, path: string): boolean {
   return existsSync(join(on.top, path));
 }
 
-/** What no run of the wipe leaves behind. */
-export function leftovers(): string[] {
+/** What no run of the wipe leaves behind of this filesystem; other tests may be running. */
+export function leftovers(on: Pick<Filesystem, "device">): string[] {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
-  return mounts.filter((line) => line.includes(" /run/nixfleet/"));
+  return mounts.filter((line) => line.includes(" /run/nixfleet/") && line.includes(` ${on.device} `));
 }

@@ -146,7 +146,7 @@ test("in the boot a bounded number is pruned, the oldest, and only those without
   assert.equal(late.exitCode, 0, late.stderr);
   assert.deepEqual(late.stdout.trim().split("\n"), [OLD[1], OLD[3]]);
   assert.equal(prune(fs).stdout, "", "there is nothing left to do");
-  assert.deepEqual(leftovers(), []);
+  assert.deepEqual(leftovers(fs), []);
 });
 
 test("in the boot keepNewest holds though what is newest is not the wipe's", async () => {

@@ -32,7 +32,7 @@ test("a wipe retires the root under its time, and a snapshot of the closure's ta
     ["mountFilesystem", "createRoot", "retireRoot", "pruneOldRoots", "unmountFilesystem"],
   );
   assert.ok(steps.every(({ milliseconds }) => milliseconds >= 0 && milliseconds < 10_000));
-  assert.deepEqual(leftovers(), []);
+  assert.deepEqual(leftovers(fs), []);
 });
 
 test("where the closure has no root, the fresh one is empty", async () => {
@@ -148,7 +148,7 @@ test("two filesystems with the label: neither is touched, both are named", async
   await run("btrfs", ["subvolume", "delete", join(other.top, "@root")]);
   assert.equal(wipe(one, { ...byLabel, LABEL_LINK }).exitCode, 1);
   assert.equal(readlinkSync(LABEL_LINK), one.device, "the boot goes on with the one that has a root");
-  assert.deepEqual(leftovers(), []);
+  assert.deepEqual(leftovers(one), []);
 });
 
 test("the report is JSON whatever a tool says", async () => {

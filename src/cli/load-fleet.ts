@@ -5,6 +5,7 @@ import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Fleet, hostOf, isFleet } from "../fleet/mk-fleet.ts";
 import type { Host } from "../fleet/mk-host.ts";
+import { isPlainObject } from "../modules/definition.ts";
 import { nearestName, shown, UserError } from "../modules/errors.ts";
 import type { HostPlan } from "../plan/host.ts";
 import { PACKAGE_ROOT } from "./output.ts";
@@ -96,7 +97,9 @@ function stackOfUser(error: Error): string[] {
 function noFleet(path: string, loaded: Record<string, unknown>): UserError {
   const advice = "end it with: export default mkFleet([ … ])";
   const names = Object.keys(loaded);
-  if (names.length === 0) return new UserError(`${path} exports nothing`, [advice]);
+  // A file without `import` and `export` is CommonJS to Node, whose default export is an empty object.
+  if (names.length === 0 || (isPlainObject(loaded.default) && Object.keys(loaded.default).length === 0))
+    return new UserError(`${path} exports nothing`, [advice]);
   if (names.includes("default"))
     return new UserError(`${path} exports ${shown(loaded.default)} as default, not a fleet`, [advice]);
   const near = nearestName("default", names) ?? names[0];

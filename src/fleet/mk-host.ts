@@ -90,7 +90,7 @@ class DeclaredHost implements Host {
     this.#modules = [
       ...systemModules,
       moduleAt({ config: { hostSpec: { hostName, platform } } }, place),
-      moduleAt({ config: { hostSpec: mkDefault(hostSpec) } }, place),
+      moduleAt({ config: { hostSpec: { ...mkDefault(hostSpec), place } } }, place),
       ...modules,
     ];
   }

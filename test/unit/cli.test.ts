@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { temporaryFolder } from "../../src/machine/resources.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const EXAMPLE = join(ROOT, "examples", "standalone", "fleet.ts");
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function nixfleet(args: readonly string[], cwd = ROOT): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(join(ROOT, "bin", "nixfleet"), args, { cwd }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+}
+
+/** Runs `check` on a fleet file with this text. */
+async function checked(text: string): Promise<Ended> {
+  await using folder = await temporaryFolder();
+  writeFileSync(join(folder.path, "fleet.ts"), text);
+  return await nixfleet(["check"], folder.path);
+}
+
+const host = (more: string) => `import { mkFleet, mkHost, diskoTemplates } from "nixfleet";
+export default mkFleet([
+  mkHost({ hostName: "h", platform: "x86_64-linux", modules: [
+    diskoTemplates.btrfsImpermanence({ disk: "/dev/vda" }),
+    ${more}
+  ] }),
+]);
+`;
+
+const bad: readonly (readonly [what: string, text: string, says: RegExp])[] = [
+  ["does not compile", "export const x = {;\n", /fleet\.ts does not compile: .*\n.*fleet\.ts:1/],
+  ["uses what Node cannot strip", "enum A { b }\nexport default A;\n", /does not compile: .*enum.*\n.*fleet\.ts:1/],
+  ["throws", "const a: any = null;\n\na.b.c;\n", /threw TypeError: .*\n.*fleet\.ts:3/],
+  ["throws what is no error", "throw 3;\n", /fleet\.ts threw 3/],
+  ["exports nothing", "const a = 1;\n", /exports nothing\n.*export default mkFleet/],
+  ["exports no fleet", "export default 3;\n", /exports 3 as default, not a fleet/],
+  ["has no default export", "export const fleet = 3;\n", /no default export, only fleet/],
+  ["has no hosts", 'import { mkFleet } from "nixfleet";\nexport default mkFleet([]);\n', /has no hosts/],
+  ["imports what is not there", 'import "./missing.ts";\n', /missing\.ts/],
+  [
+    "has an unknown option",
+    host("{ nixfleet: { impermanance: { enable: true } } } as any"),
+    /no option nixfleet\.impermanance\n.*fleet\.ts:3\n.*did you mean nixfleet\.impermanence/,
+  ],
+  [
+    "has a wrong type",
+    host('{ boot: { kernelParams: "quiet" } } as any'),
+    /boot\.kernelParams: wanted a list.*got "quiet"\n.*fleet\.ts:3/,
+  ],
+  [
+    "persists a relative path",
+    host('{ environment: { persistence: { "/persist": { directories: ["srv"] } } } }'),
+    /srv: wants an absolute path/,
+  ],
+];
+
+for (const [what, text, says] of bad) {
+  test(`a fleet that ${what} is told so, with file and line, and exit code 1`, async () => {
+    const { code, stdout, stderr } = await checked(text);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, says);
+    assert.equal(stdout, "");
+    assert.doesNotMatch(stderr, /this is a bug/);
+  });
+}
+
+test("a fleet that is right is ok, and its host unknown by another name", async () => {
+  assert.deepEqual(await nixfleet(["--fleet", EXAMPLE, "check"]), { code: 0, stdout: "standalone: ok\n", stderr: "" });
+  const { code, stderr } = await nixfleet(["--fleet", EXAMPLE, "plan", "standalon"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /no host standalon\n.*did you mean standalone/);
+});
+
+test("--json prints one document and nothing else", async () => {
+  for (const args of [
+    ["check"],
+    ["plan", "standalone"],
+    ["show", "standalone"],
+    ["show", "standalone", "users.users.alice.uid", "--why"],
+    ["options", "persist"],
+  ]) {
+    const { code, stdout, stderr } = await nixfleet(["--fleet", EXAMPLE, ...args, "--json"]);
+    assert.equal(code, 0, stderr);
+    assert.ok(JSON.parse(stdout));
+    assert.equal(stderr, "");
+  }
+});
+
+test("show --why says which definitions made a value", async () => {
+  const { stdout } = await nixfleet(["--fleet", EXAMPLE, "show", "standalone", "hostSpec.timeZone", "--why"]);
+  assert.match(
+    stdout,
+    /^'Europe\/Paris'\nhostSpec\.timeZone comes from\n .*fleet\.ts:\d+: "Europe\/Paris" \(default, used\)\n$/,
+  );
+});
+
+test("wrong usage is exit code 2", async () => {
+  for (const args of [["nonsense"], ["plan"], ["check", "--nonsense"], ["wipe"]])
+    assert.equal((await nixfleet(args)).code, 2, args.join(" "));
+});
+
+test("there is no fleet here: the error says how to begin", async () => {
+  await using folder = await temporaryFolder();
+  const { code, stderr } = await nixfleet(["check"], folder.path);
+  assert.equal(code, 1);
+  assert.match(stderr, /no fleet\.ts here\n.*nixfleet init/);
+});
+
+test("init makes a fleet that is right, and overwrites nothing", async () => {
+  await using folder = await temporaryFolder();
+  const fleet = join(folder.path, "my fleet");
+  assert.equal((await nixfleet(["init", fleet])).code, 0);
+  assert.deepEqual(await nixfleet(["check"], fleet), { code: 0, stdout: "myhost: ok\n", stderr: "" });
+  writeFileSync(join(fleet, "fleet.ts"), readFileSync(join(fleet, "fleet.ts"), "utf8").replace('"alice"', "7"));
+  const wrong = await nixfleet(["check"], fleet);
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /a type error\n +fleet\.ts\(\d+,\d+\): error TS2322/);
+  const again = await nixfleet(["init", fleet]);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /already has fleet\.ts/);
+  mkdirSync(join(folder.path, "other"));
+  writeFileSync(join(folder.path, "other", "package.json"), "{}");
+  assert.equal((await nixfleet(["init", "other"], folder.path)).code, 1);
+  assert.ok(!existsSync(join(folder.path, "other", "fleet.ts")), "nothing is written when something is in the way");
+});
+
+test("a device that does not exist is told so", async () => {
+  const { code, stderr } = await nixfleet(["wipe", "--device", "/dev/no-such-device"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /there is no device \/dev\/no-such-device/);
+});

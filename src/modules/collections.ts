@@ -58,7 +58,7 @@ export function attrsOf<V, S>(element: OptionType<V, S>): OptionType<{ readonly 
 }
 
 /** Any value. Sets are merged name by name, lists are joined, others must be the same. */
-export const anything: OptionType<unknown> = {
+export const anything: OptionType<unknown, AnyValue> = {
   description: "any value",
   accepts: () => true,
   merge(definitions, at) {
@@ -69,6 +69,9 @@ export const anything: OptionType<unknown> = {
     return values[0];
   },
 };
+
+/** Not `unknown`, which would hide from the compiler what a function in its place is called with. */
+type AnyValue = object | string | number | boolean | null;
 
 const anyList = listOf(anything);
 const anySet = attrsOf(anything);

@@ -146,7 +146,8 @@ export type Shaped<S, C> = [S] extends [ListShape<infer E>]
       ? { readonly [K in keyof T]?: DefinitionsOf<T[K], C> }
       : [S] extends [FreeformShape<infer T, infer E>]
         ? { readonly [K in keyof T]?: DefinitionsOf<T[K], C> } & {
-            readonly [name: string]: Definition<Shaped<E, C>, C> | undefined;
+            // TypeScript has no "every other name", so the declared ones have to fit in here too.
+            readonly [name: string]: Definition<Shaped<E, C>, C> | DefinitionsOf<T[keyof T], C> | undefined;
           }
         : [S] extends [EitherShape<infer A, infer B>]
           ? Shaped<A, C> | Shaped<B, C>

@@ -9,7 +9,7 @@ import { temporaryFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
 import type { WipePlan } from "../plan/wipe.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
-import { print, printJson, say } from "./output.ts";
+import { print, printJson } from "./output.ts";
 
 export interface WipeFlags {
   readonly device: string;
@@ -46,10 +46,11 @@ export async function wipe(fleetFile: string, flags: WipeFlags): Promise<void> {
   };
   await writeFile(conf, scriptParameters(parameters));
   try {
-    await run("sh", [WIPE_SCRIPT, conf], { onLine: say });
+    await run("sh", [WIPE_SCRIPT, conf]);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    throw new UserError(`${flags.device} was not wiped`, error.detail.slice(1));
+    const said = error.detail.slice(1).map((line) => line.replace(/^nixfleet: /, ""));
+    throw new UserError(`${flags.device} was not wiped`, said);
   }
   const outcome = reportSchema.parse(JSON.parse(readFileSync(report, "utf8")));
   if (flags.json) printJson(outcome);

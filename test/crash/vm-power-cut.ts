@@ -1,0 +1,110 @@
+/** A host in QEMU whose power is cut at a random moment of its boot: what its disk has then, and the boot that goes on. */
+import assert from "node:assert/strict";
+import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { loadHost, planOf } from "../../src/cli/load-fleet.ts";
+import { PACKAGE_ROOT } from "../../src/cli/output.ts";
+import { buildHost } from "../../src/deploy/build.ts";
+import { provideImage } from "../../src/deploy/image.ts";
+import { machineOf } from "../../src/deploy/vm.ts";
+import { run } from "../../src/machine/process.ts";
+import { temporaryFolder } from "../../src/machine/resources.ts";
+import { GIB } from "../../src/plan/size.ts";
+import { type Machine, startMachine } from "../../src/vm/machine.ts";
+import { MEMORY } from "./power-cut.ts";
+import { type Random, seeded } from "./random.ts";
+import { recorded } from "./recorded-device.ts";
+import { afterPowerCut } from "./write-log.ts";
+
+const BOOT_TIME = 300_000;
+
+/**
+ * Cuts the power `count` times, in the first seconds of a boot, and boots to the end after each.
+ * What the guest has not flushed is lost, or any part of it: the disk is rebuilt from a record of its requests, so the
+ * page cache of this machine does not help.
+ * @throws Error that names the cut and the seed, with what was wrong as its cause
+ */
+export async function cutMachines(count: number, seed: number, say: (line: string) => void): Promise<void> {
+  const random = seeded(seed);
+  const { host, folder } = await loadHost(join(PACKAGE_ROOT, "examples", "standalone", "fleet.ts"), "standalone");
+  const plan = planOf(host, folder);
+  const closure = await buildHost(plan, { fleetFolder: folder });
+  await using scratch = await temporaryFolder(MEMORY);
+  const image = join(scratch.path, "disk");
+  await provideImage({ plan, closure, file: image, size: 4 * GIB });
+  const start = async (disk: string) => startMachine(await machineOf(plan, closure, disk));
+  let boots = 0;
+  const bootToTheEnd = async () => {
+    await using machine = await start(image);
+    await machine.waitForSsh(BOOT_TIME);
+    const { outcome } = JSON.parse(await machine.ssh("cat /run/nixfleet/wipe.json"));
+    assert.equal(outcome, "wiped");
+    const [left, roots] = (await machine.ssh(boots === 0 ? FIRST : CHECK)).trim().split("\n");
+    assert.equal(left, boots === 0 ? "" : "gone");
+    await machine.ssh(`echo ${boots} > /etc/undeclared; echo ${boots} > /var/lib/boot-counter/crash; sync`);
+    boots += 1;
+    return roots;
+  };
+  await bootToTheEnd();
+  const time = await timeOfWipe(start, scratch.path, image);
+  say(`NIXFLEET_SEED=${seed}; a boot has its root after ${(time / 1000).toFixed(1)} s`);
+  for (let cut = 0; cut < count; cut++) {
+    const after = random.chance(0.7) ? time - 4000 + random.below(7000) : random.below(time);
+    try {
+      const lost = await cutPower(start, scratch.path, image, Math.max(0, after), random);
+      const roots = await bootToTheEnd();
+      say(`cut ${cut}: after ${(after / 1000).toFixed(1)} s, ${lost}; booted to the end, ${roots} old roots`);
+    } catch (cause) {
+      throw new Error(`cut ${cut}, after ${after} ms, NIXFLEET_SEED=${seed}`, { cause });
+    }
+  }
+}
+
+type Start = (disk: string) => Promise<Machine>;
+
+/** On the first boot there is nothing to look for. */
+const FIRST = "echo; echo 0";
+
+/** What the previous boot left: what is declared is there, the rest is in an old root. */
+const CHECK = [
+  "set -eu",
+  "test ! -e /etc/undeclared && echo gone",
+  "last=$(cat /var/lib/boot-counter/crash)",
+  "mount -o subvolid=5,ro /dev/disk/by-label/root /mnt",
+  'grep -qx "$last" /mnt/old_roots/*/etc/undeclared',
+  "test -d /mnt/@root && test ! -e /mnt/@root.new",
+  "ls /mnt/old_roots | wc -l",
+  "umount /mnt",
+].join("\n");
+
+/** Boots a copy for so long; then what its disk has becomes the image. Returns how much was lost. */
+async function cutPower(start: Start, scratch: string, image: string, after: number, random: Random): Promise<string> {
+  const copy = join(scratch, "copy");
+  await run("cp", ["--sparse=always", image, copy]);
+  const requests = await recorded(copy, scratch, async (device) => {
+    await using machine = await start(device);
+    await Promise.race([sleep(after), machine.ended]);
+    await machine.powerOff();
+  });
+  const leaves = random.chance(0.5) ? "some" : "none";
+  const written = afterPowerCut(new Map(), requests, requests.length, leaves, random);
+  const file = openSync(image, "r+");
+  for (const [block, data] of written) writeSync(file, data, 0, data.length, block * data.length);
+  closeSync(file);
+  const flushed = requests.findLastIndex(({ kind }) => kind === "flush") + 1;
+  return `${requests.length} requests, ${requests.length - flushed} of them not flushed: ${leaves} of these left`;
+}
+
+/** In milliseconds from the start of QEMU. */
+async function timeOfWipe(start: Start, scratch: string, image: string): Promise<number> {
+  const copy = join(scratch, "copy");
+  await run("cp", ["--sparse=always", image, copy]);
+  await using machine = await start(copy);
+  const began = performance.now();
+  await machine.waitFor(
+    /Reached target.*initrd-root-fs|Reached target.*Initrd Root File System|Starting.*nixfleet-activate/i,
+    BOOT_TIME,
+  );
+  return performance.now() - began;
+}

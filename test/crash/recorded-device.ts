@@ -1,25 +1,25 @@
-/** A block device that records what is written to it, and when it is flushed. */
+/** A disk that records what is written to it, and when it is flushed. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { run } from "../../src/machine/process.ts";
-import { loopDevice, temporaryFolder } from "../../src/machine/resources.ts";
+import { temporaryFolder } from "../../src/machine/resources.ts";
 import { type Request, readWriteLog } from "./write-log.ts";
 
 const LOG_SIZE = 8 * 2 ** 30;
 
 /**
- * Lets `use` work on the image through a device, and returns every request that reached the disk. The way is that of a
- * real disk: the device's flush becomes an fsync of the file behind it, which QEMU's storage daemon serves (FUSE) and
- * records (blklogwrites).
+ * Lets `use` work on the image, through a file that QEMU's storage daemon serves (FUSE), and returns every request that
+ * reached it, as the daemon recorded it (blklogwrites). A loop device on that file is like a real disk: when it is
+ * flushed, the file is (fsync), and that is recorded.
  * @param parent where the log goes, best in memory
  */
 export async function recorded(
   image: string,
   parent: string,
-  use: (device: string) => Promise<void>,
+  use: (file: string) => Promise<void>,
 ): Promise<Request[]> {
   await using folder = await temporaryFolder(parent);
   const log = join(folder.path, "log");
@@ -27,8 +27,7 @@ export async function recorded(
   truncateSync(log, LOG_SIZE); // sparse
   {
     await using disk = await storageDaemon(image, log, join(folder.path, "disk"));
-    await using loop = await loopDevice(disk.file);
-    await use(loop.device);
+    await use(disk.file);
   }
   return readWriteLog(log);
 }

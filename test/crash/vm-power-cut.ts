@@ -41,7 +41,7 @@ export async function cutMachines(count: number, seed: number, say: (line: strin
     const { outcome } = JSON.parse(await machine.ssh("cat /run/nixfleet/wipe.json"));
     assert.equal(outcome, "wiped");
     const [left, roots] = (await machine.ssh(boots === 0 ? FIRST : CHECK)).trim().split("\n");
-    assert.equal(left, boots === 0 ? "" : "gone");
+    assert.equal(left, "gone");
     await machine.ssh(`echo ${boots} > /etc/undeclared; echo ${boots} > /var/lib/boot-counter/crash; sync`);
     boots += 1;
     return roots;
@@ -63,8 +63,8 @@ export async function cutMachines(count: number, seed: number, say: (line: strin
 
 type Start = (disk: string) => Promise<Machine>;
 
-/** On the first boot there is nothing to look for. */
-const FIRST = "echo; echo 0";
+/** On the first boot, there is nothing to look for. */
+const FIRST = "echo gone; echo 0";
 
 /** What the previous boot left: what is declared is there, the rest is in an old root. */
 const CHECK = [
@@ -82,8 +82,8 @@ const CHECK = [
 async function cutPower(start: Start, scratch: string, image: string, after: number, random: Random): Promise<string> {
   const copy = join(scratch, "copy");
   await run("cp", ["--sparse=always", image, copy]);
-  const requests = await recorded(copy, scratch, async (device) => {
-    await using machine = await start(device);
+  const requests = await recorded(copy, scratch, async (file) => {
+    await using machine = await start(file);
     await Promise.race([sleep(after), machine.ended]);
     await machine.powerOff();
   });

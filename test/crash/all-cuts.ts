@@ -14,7 +14,8 @@ const THOROUGHLY = 5;
 export async function tryCuts(scenario: Scenario, commits: Commits, count: number, seed: number, script?: string) {
   const recording = await record(scenario, commits, script);
   const states = new Set<string>();
-  for (const [index, cut] of chooseCuts(recording, count, seeded(seed)).entries()) {
+  const cuts = chooseCuts(recording, count, seeded(seed));
+  for (const [index, cut] of cuts.entries()) {
     try {
       const thoroughly = index % THOROUGHLY === 0;
       const state = await bootOn(recording, cut, seeded(seed + index), thoroughly, script);
@@ -24,5 +25,5 @@ export async function tryCuts(scenario: Scenario, commits: Commits, count: numbe
       throw new Error(`${scenario.name}, committed ${commits}: ${where}; NIXFLEET_SEED=${seed}`, { cause });
     }
   }
-  return { states, requests: recording.requests.length };
+  return { states, requests: recording.requests.length, cuts: cuts.length };
 }

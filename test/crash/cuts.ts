@@ -2,7 +2,7 @@
 import type { Cut, Recording } from "./power-cut.ts";
 import type { Random } from "./random.ts";
 
-/** Before and after every flush, where what lasts changes, and so many others at random. */
+/** Before and after every flush, where what lasts changes, and others at random: at least `count`. */
 export function chooseCuts({ requests }: Recording, count: number, random: Random): readonly Cut[] {
   const flushes = requests.flatMap(({ kind }, index) => (kind === "flush" ? [index] : []));
   const atFlushes = flushes.flatMap((index): Cut[] => [
@@ -16,5 +16,5 @@ export function chooseCuts({ requests }: Recording, count: number, random: Rando
       leaves: random.chance(0.7) ? "some" : random.chance(0.5) ? "all" : "none",
     }),
   );
-  return [...atFlushes, ...others].slice(0, count);
+  return [...atFlushes, ...others];
 }

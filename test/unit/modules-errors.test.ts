@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { mkForce, mkIf, mkMerge } from "../../src/modules/definition.ts";
-import { shown, UserError } from "../../src/modules/errors.ts";
+import { nearestName, shown, UserError } from "../../src/modules/errors.ts";
 import { defineModule } from "../../src/modules/module.ts";
 import { mkEnableOption, mkOption } from "../../src/modules/option.ts";
 import { Place } from "../../src/modules/place.ts";
@@ -178,6 +178,12 @@ test("what a user's function throws may be anything, and the next read throws it
   }
 });
 
+test("of names that are equally near the first declared is meant, and none that is far", () => {
+  assert.equal(nearestName("lisp", ["port", "list", "lisa"]), "list");
+  assert.equal(nearestName("ENABLE", ["enable"]), "enable");
+  assert.equal(nearestName("directories", ["files", "users"]), undefined);
+});
+
 test("a value is shown in one short line, whatever it is", () => {
   const circle: { self?: unknown } = {};
   circle.self = circle;
@@ -209,4 +215,9 @@ test("a place is the file and line of the call, whatever the folder is called", 
   ];
   for (const [frame, text] of frames) assert.equal(new Place({ stack: `Error\n    ${frame}` }).text, text);
   assert.equal(new Place({}).text, "an unknown place");
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 7;
+  assert.match(mkIf(true, 1).place.text, /modules-errors\.test\.ts:\d+$/);
+  assert.equal(Error.stackTraceLimit, 7);
+  Error.stackTraceLimit = limit;
 });

@@ -66,7 +66,11 @@ test("any name can be an option, a set of options, a name in a set, and a freefo
 });
 
 test("names that nobody declares are refused, whatever every object has", () => {
-  for (const name of HOSTILE) refuses(/there is no option/, () => config(lists, keyed(name, 1)).n);
+  const inner = declares({ set: { n: mkOption({ type: types.int, default: 1 }) } });
+  for (const name of HOSTILE) {
+    refuses(/there is no option/, () => config(lists, keyed(name, 1)).n);
+    refuses(/there is no option set\./, () => config(inner, { set: keyed(name, 1) }).set.n);
+  }
   refuses(/there is no option toString/, () => `${config(lists)}`);
 });
 

@@ -137,3 +137,22 @@ test("a list has the elements of all modules, by mkOrder and then in the order o
     }),
   );
 });
+
+test("mkIf(true) is what it holds, mkIf(false) is nothing, mkMerge is its parts, a function is what it returns", () => {
+  fc.assert(
+    fc.property(modules, module, (list, one) => {
+      const json = (...all: unknown[]) => JSON.stringify(outcome(all as object[]));
+      assert.equal(json(...list, mkIf(true, one)), json(...list, one));
+      assert.equal(
+        json(
+          ...list,
+          mkIf(() => false, one),
+        ),
+        json(...list),
+      );
+      assert.equal(json(mkMerge(list)), json(...list));
+      assert.equal(json(...list, { config: () => one }), json(...list, one));
+    }),
+    { numRuns: 200 },
+  );
+});

@@ -51,12 +51,15 @@ test("a default in a set of a submodule knows the submodule, and one of the conf
 });
 
 test("the places that a default is told are those of its submodule's definitions", () => {
-  const item = types.submodule({
-    places: mkOption({ type: types.listOf(types.str), default: ({ places }) => places.map((place) => place.text) }),
+  const places = mkOption({
+    type: types.listOf(types.str),
+    default: ({ places }) => places.map((place) => place.text),
   });
+  const item = types.submodule({ places, deep: { places } });
   const options = declares({ items: mkOption({ type: types.attrsOf(item) }) });
   const whole = config(options, { items: { a: {} } }, mkIf(true, { items: { a: {}, b: {} } }));
   assert.equal(whole.items.a.places.length, 2);
+  assert.deepEqual(whole.items.a.deep.places, whole.items.a.places);
   for (const place of whole.items.a.places) assert.match(place, /modules-submodules\.test\.ts:\d+$/);
 });
 

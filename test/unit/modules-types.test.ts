@@ -17,6 +17,7 @@ test("each type takes its values and names itself where it refuses one", () => {
     [types.nonEmptyStr, "a"],
     [types.strMatching(/a+/), "aaa"],
     [types.lines, "a\nb"],
+    [types.absolutePath, "/"],
     [types.absolutePath, "/a b/ü"],
     [types.enum(["a", "b"]), "b"],
     [types.nullOr(types.int), null],

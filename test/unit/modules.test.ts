@@ -39,6 +39,25 @@ test("mkMerge is several definitions, each with its own condition", () => {
   assert.deepEqual(config(lists, { list: mkMerge([["a"], mkIf(true, ["b"])]) }).list, ["a", "b"]);
 });
 
+test("of conditions in each other all must hold", () => {
+  for (const [outer, inner] of [
+    [false, true],
+    [true, false],
+    [false, false],
+    [true, true],
+  ] as const) {
+    const wanted = outer && inner ? ["a"] : [];
+    assert.deepEqual(config(lists, { list: mkIf(outer, mkIf(inner, ["a"])) }).list, wanted);
+    assert.deepEqual(
+      config(
+        lists,
+        mkIf(() => outer, { list: mkMerge([mkIf(inner, ["a"])]) }),
+      ).list,
+      wanted,
+    );
+  }
+});
+
 test("a list's element, or a set's value, whose condition does not hold is not there", () => {
   const set = declares({ set: mkOption({ type: types.attrsOf(types.int) }) });
   assert.deepEqual(config(lists, set, { list: ["a", mkIf(false, "b")], set: { a: mkIf(false, 1), b: 2 } }).list, ["a"]);
@@ -134,7 +153,7 @@ test("an order around a set or a module is that of each list below; lines are or
   );
   assert.deepEqual([t.list, t.text], [["a", "b", "b2", "c"], "a\nb\nc"]);
   const sets = declares({ s: mkOption({ type: types.attrsOf(types.listOf(types.int)) }) });
-  assert.deepEqual(config(sets, { s: mkAfter({ a: [2] }) }, { s: { a: [1] } }).s, { a: [1, 2] });
+  assert.deepEqual(config(sets, { s: mkAfter({ a: [2] }) }, { s: { a: mkOrder(1200, [1]) } }).s, { a: [1, 2] });
 });
 
 test("imports come before the module that has them, depth first, also when they import each other", () => {
@@ -174,6 +193,13 @@ test("explain tells the place of each definition, through imports, conditions an
       [lines[0], "yields", 1000],
       [lines[1], "used", 100],
     ],
+  );
+  const merging = mkMerge([{ n: 7 }]);
+  assert.deepEqual(
+    evaluation(lists, merging)
+      .explain(["n"])
+      .definitions.map(({ place }) => place.text),
+    [merging.place.text],
   );
   assert.equal(option?.description, "");
   assert.deepEqual(evaluation(lists).explain(["n"]).definitions, []);

@@ -267,7 +267,6 @@ const SET_HANDLER: ProxyHandler<Target> = {
     // A getter, so that listing the names does not compute the values.
     return { get: () => target[NODE].read(name), enumerable: true, configurable: true };
   },
-  set: () => false,
   defineProperty: () => false,
   deleteProperty: () => false,
 };

@@ -9,7 +9,7 @@
 #   PRUNE_LIMIT         how many old roots are deleted at most, or `all`; with a number, none that has others nested in it
 #   ON_FAILURE          `boot` or `halt`: what the unit does when this fails; here it only words the message
 #   CLOSURE_ROOT        the pristine root, from the top of the filesystem; empty: the fresh root is empty
-#   KERNEL_COMMAND_LINE where to read nixfleet.closure= and nixfleet.wipe=skip, with NIX_SUBVOLUME, which /nix is (boot only)
+#   KERNEL_COMMAND_LINE where to read nixfleet.closure=, nixfleet.wipe=skip and rootflags=, with NIX_SUBVOLUME, which /nix is (boot only)
 #   LABEL_LINK          the boot's way to LABEL, put right where two filesystems have it (boot only)
 #   REPORT              where the report goes, JSON; a run whose report exists has been done, so it is not done again
 #
@@ -61,7 +61,7 @@ main() {
   fi
   perform unmountFilesystem
   outcome=wiped reason=''
-  [ -z "$skip" ] || outcome=skipped reason='nixfleet.wipe=skip is on the kernel command line'
+  [ -z "$skip" ] || outcome=skipped reason="$skip is on the kernel command line"
 }
 
 readKernelCommandLine() {
@@ -70,7 +70,8 @@ readKernelCommandLine() {
   set -f
   for word in $words; do
     case $word in
-      nixfleet.wipe=skip) skip=yes ;;
+      # Whoever boots an old root by its name wants nothing retired meanwhile.
+      nixfleet.wipe=skip | rootflags=*subvol=old_roots/*) skip=$word ;;
       nixfleet.closure=*) closure=${word#*=} ;;
     esac
   done

@@ -102,20 +102,21 @@ test("a mounted @root is never retired, wherever and whatever of it is mounted",
   assert.equal(wipe(fs).exitCode, 0, "something else of the filesystem may be mounted");
 });
 
-test("nixfleet.wipe=skip leaves everything as it is; the closure comes from the kernel command line", async () => {
+test("a rescue boot leaves everything as it is; the closure comes from the kernel command line", async () => {
   await using fs = await filesystem();
   const KERNEL_COMMAND_LINE = join(fs.scratch, "cmdline");
   const boot = { KERNEL_COMMAND_LINE, NIX_SUBVOLUME: "@nix", CLOSURE_ROOT: "" };
-  writeFileSync(
-    KERNEL_COMMAND_LINE,
-    "root=/dev/x * nixfleet.closure=/nix/store/abc-nixfleet-test nixfleet.wipe=skip\n",
-  );
-  const skipped = wipe(fs, boot);
-  assert.equal(skipped.exitCode, 0, skipped.stderr);
-  assert.equal(skipped.report.outcome, "skipped");
-  assert.deepEqual(names(fs), ["@nix", "@persist", "@root"]);
-  assert.ok(has(fs, "@root/mark"));
-  writeFileSync(KERNEL_COMMAND_LINE, "root=/dev/x nixfleet.closure=/nix/store/abc-nixfleet-test\n");
+  const closure = "root=/dev/x * nixfleet.closure=/nix/store/abc-nixfleet-test rootflags=subvol=@root,noatime";
+  for (const rescue of ["nixfleet.wipe=skip", `rootflags=noatime,subvol=old_roots/${FIRST}`]) {
+    writeFileSync(KERNEL_COMMAND_LINE, `${closure} ${rescue}\n`);
+    const skipped = wipe(fs, boot);
+    assert.equal(skipped.exitCode, 0, skipped.stderr);
+    assert.equal(skipped.report.outcome, "skipped");
+    assert.equal(skipped.report.reason, `${rescue} is on the kernel command line`);
+    assert.deepEqual(names(fs), ["@nix", "@persist", "@root"]);
+    assert.ok(has(fs, "@root/mark"));
+  }
+  writeFileSync(KERNEL_COMMAND_LINE, `${closure}\n`);
   const { report } = wipe(fs, boot);
   assert.equal(report.created, "snapshot");
   assert.equal(report.closure, "/nix/store/abc-nixfleet-test");

@@ -22,7 +22,7 @@ const { entries } = plan.persistence;
 
 describe("a host with an ephemeral root", () => {
   const stack = new AsyncDisposableStack();
-  let start: () => Promise<Machine>;
+  let start: (change?: (parameter: string) => string) => Promise<Machine>;
   let guest: Machine;
   const firstBoot = { machineId: "", hostKey: "", bootId: "" };
 
@@ -31,8 +31,10 @@ describe("a host with an ephemeral root", () => {
     const image = join(scratch.path, "tested.img");
     const closure = await buildHost(plan, { fleetFolder });
     await provideImage({ plan, closure, file: image, size: 8 * GIB });
-    start = async () => {
-      const machine = stack.use(await startMachine(await machineOf(plan, closure, image)));
+    start = async (change = (parameter) => parameter) => {
+      const options = await machineOf(plan, closure, image);
+      const kernelParameters = options.kernelParameters.map(change);
+      const machine = stack.use(await startMachine({ ...options, kernelParameters }));
       await machine.waitForSsh(BOOT_TIME);
       await machine.ssh("systemctl is-system-running --wait || true");
       return machine;
@@ -111,6 +113,18 @@ describe("a host with an ephemeral root", () => {
     assert.equal(await line("stat -c %U /home/alice/.keys/shadow"), "alice");
     assert.equal(await line("stat -c %U /etc/shadow"), "root");
     assert.equal(await line("stat -c %U /persist/passwords /persist/passwords/alice"), "root\nroot");
+  });
+
+  test("an old root is booted by its name, and everything stays as it is", async () => {
+    const roots = "mount -o subvolid=5,ro /dev/disk/by-label/root /mnt; ls /mnt /mnt/old_roots; umount /mnt";
+    const before = await lines(roots);
+    const last = before.at(-1);
+    await guest.powerOff();
+    guest = await start((parameter) => parameter.replace("subvol=@root", `subvol=old_roots/${last}`));
+    assert.equal(await line("findmnt --noheadings --output FSROOT /"), `/old_roots/${last}`);
+    assert.equal(await line("cat /etc/undeclared"), "lost");
+    assert.equal(JSON.parse(await guest.ssh("cat /run/nixfleet/wipe.json")).outcome, "skipped");
+    assert.deepEqual(await lines(roots), before);
   });
 
   /** What holds on every boot. */

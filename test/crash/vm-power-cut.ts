@@ -47,18 +47,34 @@ export async function cutMachines(count: number, seed: number, say: (line: strin
     return roots;
   };
   await bootToTheEnd();
-  const time = await timeOfWipe(start, scratch.path, image);
-  say(`NIXFLEET_SEED=${seed}; a boot has its root after ${(time / 1000).toFixed(1)} s`);
+  say(`NIXFLEET_SEED=${seed}`);
   for (let cut = 0; cut < count; cut++) {
-    const after = random.chance(0.7) ? time - 4000 + random.below(7000) : random.below(time);
+    // Mostly while it wipes, which takes a fraction of a second of emulation; also before and after.
+    const moment = {
+      line: random.chance(0.8) ? WIPE_BEGINS : KERNEL_BEGINS,
+      milliseconds: random.below(random.chance(0.6) ? 1500 : 8000),
+    };
     try {
-      const lost = await cutPower(start, scratch.path, image, Math.max(0, after), random);
+      const lost = await cutPower(start, scratch.path, image, moment, random);
       const roots = await bootToTheEnd();
-      say(`cut ${cut}: after ${(after / 1000).toFixed(1)} s, ${lost}; booted to the end, ${roots} old roots`);
+      say(`cut ${cut}, ${shown(moment)}: ${lost}; booted to the end, ${roots} old roots`);
     } catch (cause) {
-      throw new Error(`cut ${cut}, after ${after} ms, NIXFLEET_SEED=${seed}`, { cause });
+      throw new Error(`cut ${cut}, ${shown(moment)}, NIXFLEET_SEED=${seed}`, { cause });
     }
   }
+}
+
+/** So long after this line is on the console. */
+interface Moment {
+  readonly line: RegExp;
+  readonly milliseconds: number;
+}
+
+const KERNEL_BEGINS = /Linux version/;
+const WIPE_BEGINS = /Starting nixfleet-wipe/;
+
+function shown({ line, milliseconds }: Moment): string {
+  return `${milliseconds} ms after ${line}`;
 }
 
 type Start = (disk: string) => Promise<Machine>;
@@ -78,13 +94,14 @@ const CHECK = [
   "umount /mnt",
 ].join("\n");
 
-/** Boots a copy for so long; then what its disk has becomes the image. Returns how much was lost. */
-async function cutPower(start: Start, scratch: string, image: string, after: number, random: Random): Promise<string> {
+/** Boots a copy until the moment; then what its disk has becomes the image. Returns how much was lost. */
+async function cutPower(start: Start, scratch: string, image: string, moment: Moment, random: Random): Promise<string> {
   const copy = join(scratch, "copy");
   await run("cp", ["--sparse=always", image, copy]);
   const requests = await recorded(copy, scratch, async (file) => {
     await using machine = await start(file);
-    await Promise.race([sleep(after), machine.ended]);
+    await machine.waitFor(moment.line, BOOT_TIME);
+    await Promise.race([sleep(moment.milliseconds), machine.ended]);
     await machine.powerOff();
   });
   const leaves = random.chance(0.5) ? "some" : "none";
@@ -94,17 +111,4 @@ async function cutPower(start: Start, scratch: string, image: string, after: num
   closeSync(file);
   const flushed = requests.findLastIndex(({ kind }) => kind === "flush") + 1;
   return `${requests.length} requests, ${requests.length - flushed} of them not flushed: ${leaves} of these left`;
-}
-
-/** In milliseconds from the start of QEMU. */
-async function timeOfWipe(start: Start, scratch: string, image: string): Promise<number> {
-  const copy = join(scratch, "copy");
-  await run("cp", ["--sparse=always", image, copy]);
-  await using machine = await start(copy);
-  const began = performance.now();
-  await machine.waitFor(
-    /Reached target.*initrd-root-fs|Reached target.*Initrd Root File System|Starting.*nixfleet-activate/i,
-    BOOT_TIME,
-  );
-  return performance.now() - began;
 }

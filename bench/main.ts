@@ -1,5 +1,6 @@
 /** `npm run bench`: what is measured, each beside what it should be. Ratios, so that they mean the same on any machine. */
 import { benchModules } from "./modules.ts";
 import { report } from "./rows.ts";
+import { benchWipe } from "./wipe.ts";
 
-report([...benchModules()]);
+report([...benchModules(), ...(await benchWipe())]);

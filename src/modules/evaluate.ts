@@ -5,8 +5,9 @@
 import { isPlainObject } from "./definition.ts";
 import { cycle, undeclared } from "./errors.ts";
 import { type AnyOption, isOption, type OptionTree, type Path } from "./option.ts";
+import { Point } from "./point.ts";
 import type { Pending } from "./resolve.ts";
-import { type ExplainedDefinition, nodeOf, Point, SetNode } from "./set-node.ts";
+import { type ExplainedDefinition, nodeOf, SetNode } from "./set-node.ts";
 
 /** One evaluation: its configuration, and how each value came about. */
 export class Evaluation {

@@ -1,65 +1,10 @@
 /** The nodes of a configuration: sets of options, each with the definitions that reach it. */
 import { type AnyConfig, isPlainObject, isProperty, NORMAL_ORDER, PRIORITY } from "./definition.ts";
 import { dotted, notASet, notDefined, readOnlyTwice, threw, undeclared, undeclaredRead } from "./errors.ts";
-import type { Evaluation } from "./evaluate.ts";
-import {
-  type AnyOption,
-  isOption,
-  type MergePoint,
-  mkOption,
-  type OptionScope,
-  type OptionTree,
-  type OptionType,
-  type Path,
-} from "./option.ts";
+import { type AnyOption, isOption, mkOption, type OptionScope, type OptionTree, type OptionType } from "./option.ts";
 import type { Place } from "./place.ts";
+import type { Point } from "./point.ts";
 import { callUser, counts, type Pending, type Resolved, resolveAll, strongest, unwrap } from "./resolve.ts";
-
-/** A place in the configuration. Its path is put together only when an error needs it. */
-export class Point implements MergePoint {
-  readonly evaluation: Evaluation;
-  readonly #above: Point | undefined;
-  readonly name: string;
-  /** Of the first definition of an option whose value is being computed. */
-  place: Place | undefined;
-
-  constructor(evaluation: Evaluation, above: Point | undefined, name: string) {
-    this.evaluation = evaluation;
-    this.#above = above;
-    this.name = name;
-  }
-
-  get isRoot(): boolean {
-    return this.#above === undefined;
-  }
-
-  get path(): Path {
-    return this.#above === undefined ? [] : [...this.#above.path, this.name];
-  }
-
-  merge<V>(
-    type: OptionType<V, unknown>,
-    key: string,
-    definitions: readonly Resolved[],
-  ): { readonly value: V } | undefined {
-    const inside = new Point(this.evaluation, this, key);
-    const resolved = resolveAll(definitions.map(asPending), inside, this.evaluation.config);
-    return resolved.length === 0 ? undefined : { value: type.merge(strongest(resolved), inside) };
-  }
-
-  submodule(
-    tree: OptionTree,
-    freeform: OptionType<unknown, unknown> | undefined,
-    definitions: readonly Resolved[],
-  ): unknown {
-    return new SetNode(this, tree, freeform, definitions.map(asPending)).proxy;
-  }
-}
-
-/** What is inside a value has priorities of its own. */
-function asPending({ value, order, place }: Resolved): Pending {
-  return { value, guards: [], priority: PRIORITY.normal, order, place };
-}
 
 export interface ExplainedDefinition {
   readonly place: Place;
@@ -191,7 +136,7 @@ export class SetNode {
   }
 
   #point(name: string): Point {
-    return new Point(this.#at.evaluation, this.#at, name);
+    return this.#at.inside(name);
   }
 
   #definitionsOf(name: string): readonly Pending[] {

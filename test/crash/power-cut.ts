@@ -54,7 +54,7 @@ export async function record(scenario: Scenario, commits: Commits, script = WIPE
     });
   }
   const base = readBlocks(image);
-  const requests = await recorded(image, folder.path, async (file) => {
+  const requests = await recorded(image, folder.path, async ({ file }) => {
     await using loop = await loopDevice(file);
     const outcome = await wipe(script, folder.path, { ...scenario.parameters, DEVICE: loop.device }, commits);
     assert.equal(outcome, "", scenario.name);

@@ -15,7 +15,7 @@ test("what was flushed outlasts a power cut, and of the rest there may be all, n
   await run("truncate", ["--size", "1M", image]);
   const block = (letter: string) => Buffer.alloc(4096, letter);
   const base: Blocks = new Map([[9, block("z")]]);
-  const requests = await recorded(image, folder.path, async (file) => {
+  const requests = await recorded(image, folder.path, async ({ file }) => {
     await using loop = await loopDevice(file);
     const disk = openSync(loop.device, "r+");
     writeSync(disk, block("a"), 0, 4096, 0);
@@ -45,4 +45,31 @@ test("what was flushed outlasts a power cut, and of the rest there may be all, n
     [0, 98],
     [2, 99],
   ]);
+});
+
+test("a power cut while the disk is in use leaves a record up to its last request", async () => {
+  await using folder = await temporaryFolder();
+  const image = join(folder.path, "image");
+  await run("truncate", ["--size", "1M", image]);
+  const kinds = async (use: (file: number) => void) => {
+    const requests = await recorded(image, folder.path, async ({ file, cutPower }) => {
+      const disk = openSync(file, "r+");
+      use(disk);
+      await cutPower();
+      try {
+        closeSync(disk);
+      } catch {} // it is gone
+    });
+    return requests.map(({ kind }) => kind);
+  };
+  const block = Buffer.alloc(4096, "a");
+  assert.deepEqual(await kinds(() => {}), []);
+  assert.deepEqual(
+    await kinds((disk) => {
+      writeSync(disk, block);
+      fsyncSync(disk);
+      writeSync(disk, block);
+    }),
+    ["write", "flush", "write"],
+  );
 });

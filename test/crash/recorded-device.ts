@@ -19,7 +19,7 @@ const LOG_SIZE = 8 * 2 ** 30;
 export async function recorded(
   image: string,
   parent: string,
-  use: (file: string) => Promise<void>,
+  use: (disk: RecordedDisk) => Promise<void>,
 ): Promise<Request[]> {
   await using folder = await temporaryFolder(parent);
   const log = join(folder.path, "log");
@@ -27,20 +27,24 @@ export async function recorded(
   truncateSync(log, LOG_SIZE); // sparse
   {
     await using disk = await storageDaemon(image, log, join(folder.path, "disk"));
-    await use(disk.file);
+    await use(disk);
   }
   return readWriteLog(log);
 }
 
-interface StorageDaemon extends AsyncDisposable {
+export interface RecordedDisk {
   /** The image, seen through the recording. */
   readonly file: string;
+  /** From now on nothing reaches the disk. Without it, the end of who has the file open would flush it (FUSE_FLUSH). */
+  readonly cutPower: () => Promise<void>;
 }
+
+interface StorageDaemon extends RecordedDisk, AsyncDisposable {}
 
 async function storageDaemon(image: string, log: string, file: string): Promise<StorageDaemon> {
   closeSync(openSync(file, "w"));
   const { size } = statSync(image);
-  const blockdev = (options: Readonly<Record<string, string>>) => ["--blockdev", JSON.stringify(options)];
+  const blockdev = (options: Readonly<Record<string, string | number>>) => ["--blockdev", JSON.stringify(options)];
   // However this process ends, the daemon ends with it.
   const child = spawn(
     "setpriv",
@@ -48,7 +52,14 @@ async function storageDaemon(image: string, log: string, file: string): Promise<
       ...["--pdeathsig", "TERM", "--", "qemu-storage-daemon"],
       ...blockdev({ driver: "file", "node-name": "image", filename: image }),
       ...blockdev({ driver: "file", "node-name": "log", filename: log }),
-      ...blockdev({ driver: "blklogwrites", "node-name": "recorded", file: "image", log: "log" }),
+      // The log's superblock says how many requests there are: also those after the last flush.
+      ...blockdev({
+        driver: "blklogwrites",
+        "node-name": "recorded",
+        file: "image",
+        log: "log",
+        "log-super-update-interval": 1,
+      }),
       ...["--export", `type=fuse,id=disk,node-name=recorded,mountpoint=${file},writable=on`],
     ],
     { stdio: ["ignore", "ignore", "pipe"] },
@@ -58,9 +69,12 @@ async function storageDaemon(image: string, log: string, file: string): Promise<
     stderr += text;
   });
   const closed = once(child, "close");
-  const end = async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+  const endBy = async (signal: "SIGTERM" | "SIGKILL") => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     await closed;
+  };
+  const end = async () => {
+    await endBy("SIGTERM");
     if (readFileSync("/proc/self/mountinfo", "utf8").includes(` ${file} `)) await run("umount", ["--lazy", file]);
   };
   for (const until = Date.now() + 10_000; statSync(file).size !== size; await sleep(5)) {
@@ -68,5 +82,5 @@ async function storageDaemon(image: string, log: string, file: string): Promise<
     await end();
     throw new Error(`qemu-storage-daemon does not serve ${image}: ${stderr}`);
   }
-  return { file, [Symbol.asyncDispose]: end };
+  return { file, cutPower: () => endBy("SIGKILL"), [Symbol.asyncDispose]: end };
 }

@@ -98,10 +98,11 @@ const CHECK = [
 async function cutPower(start: Start, scratch: string, image: string, moment: Moment, random: Random): Promise<string> {
   const copy = join(scratch, "copy");
   await run("cp", ["--sparse=always", image, copy]);
-  const requests = await recorded(copy, scratch, async (file) => {
+  const requests = await recorded(copy, scratch, async ({ file, cutPower: cut }) => {
     await using machine = await start(file);
     await machine.waitFor(moment.line, BOOT_TIME);
     await Promise.race([sleep(moment.milliseconds), machine.ended]);
+    await cut();
     await machine.powerOff();
   });
   const leaves = random.chance(0.5) ? "some" : "none";

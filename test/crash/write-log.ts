@@ -27,6 +27,7 @@ export function readWriteLog(file: string): Request[] {
   const log = openSync(file, "r");
   try {
     const head = bytes(log, 0, 512);
+    if (head.every((byte) => byte === 0)) return []; // it is begun with the first request
     if (head.readBigUInt64LE(0) !== MAGIC) throw new Error(`${file} is not a log of writes`);
     const count = Number(head.readBigUInt64LE(16));
     const sector = head.readUInt32LE(24);
@@ -36,6 +37,7 @@ export function readWriteLog(file: string): Request[] {
       const entry = bytes(log, position, 32);
       const flags = entry.readBigUInt64LE(16);
       const length = Number(entry.readBigUInt64LE(8)) * sector;
+      if (entry.every((byte) => byte === 0)) break; // not written when the recording ended
       const offset = Number(entry.readBigUInt64LE(0)) * sector;
       if (flags & FUA) throw new Error("a write that lasts by itself (FUA), which a loop device never makes");
       if (offset % BLOCK !== 0 || length % BLOCK !== 0) throw new Error(`a request of ${length} bytes at ${offset}`);

@@ -55,8 +55,9 @@ async function demonstrate(): Promise<readonly Row[]> {
     if (box.machine === undefined) throw new Error("there is no machine yet");
     return box.machine;
   };
+  // A terminal shows what goes on below the running step; in a log it would be thousands of lines.
   const shownIn = (task: { output: string }) => (line: string) => {
-    task.output = line.trim();
+    if (process.stderr.isTTY) task.output = line.trim();
   };
   const tasks = new Listr(
     [

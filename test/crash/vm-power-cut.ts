@@ -49,10 +49,10 @@ export async function cutMachines(count: number, seed: number, say: (line: strin
   await bootToTheEnd();
   say(`NIXFLEET_SEED=${seed}`);
   for (let cut = 0; cut < count; cut++) {
-    // Mostly while it wipes, which takes a fraction of a second of emulation; also before and after.
+    // Mostly while it wipes, which takes a second or two of emulation; also before and after.
     const moment = {
       line: random.chance(0.8) ? WIPE_BEGINS : KERNEL_BEGINS,
-      milliseconds: random.below(random.chance(0.6) ? 1500 : 8000),
+      milliseconds: random.below(random.chance(0.6) ? 3000 : 10_000),
     };
     try {
       const lost = await cutPower(start, scratch.path, image, moment, random);

@@ -116,6 +116,7 @@ const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   "qemu-system-aarch64": "qemu-system-arm",
   "qemu-system-x86_64": "qemu-system-x86",
   "qemu-img": "qemu-utils",
+  "qemu-storage-daemon": "qemu-system-common",
   sfdisk: "fdisk",
   ssh: "openssh-client",
   "ssh-keygen": "openssh-client",

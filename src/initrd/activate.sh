@@ -93,6 +93,8 @@ chooseFiles() {
     else
       printf 'L "%s" - - - - ' "$escaped" >&3
       escape "$source"
+      # At the end of a line tmpfiles.d(5) drops white space.
+      case $escaped in *' ') escaped=${escaped% }'\x20' ;; esac
       printf '%s\n' "$escaped" >&3
     fi
   done <"$sysroot$closure/files.list" 3>>"$runtime/tmpfiles.conf" 4>>"$runtime/fstab"

@@ -115,7 +115,6 @@ const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   partx: "util-linux",
   "qemu-system-aarch64": "qemu-system-arm",
   "qemu-system-x86_64": "qemu-system-x86",
-  "qemu-img": "qemu-utils",
   "qemu-storage-daemon": "qemu-system-common",
   sfdisk: "fdisk",
   ssh: "openssh-client",

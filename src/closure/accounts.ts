@@ -1,4 +1,6 @@
 /** Adds the declared users and groups to the account files that the Debian packages made. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { UserError } from "../modules/errors.ts";
 import type { GroupPlan, UserPlan, UsersPlan } from "../plan/users.ts";
 
@@ -35,6 +37,12 @@ export function withDeclaredAccounts(files: AccountFiles, plan: UsersPlan): Acco
       ]),
     ),
   };
+}
+
+/** The names in a root's `/etc/passwd` or `/etc/group`, by id; of several with one id the first. */
+export function idNames(root: string, file: "passwd" | "group"): Map<number, string> {
+  const rows = parse(readFileSync(join(root, "etc", file), "utf8"));
+  return new Map(rows.toReversed().map(([name = "", , id]) => [Number(id), name]));
 }
 
 /** Fields of a line. */

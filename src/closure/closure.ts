@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { UserError } from "../modules/errors.ts";
 import type { HostPlan } from "../plan/host.ts";
-import type { ActivationFiles } from "./activation.ts";
+import type { Activation } from "./activation.ts";
 import { type Cache, lockCache, lookUp, openCache } from "./cache.ts";
 import { diskFull } from "./disk-full.ts";
 import { hostInputs, hostObject } from "./host-object.ts";
@@ -42,11 +42,7 @@ export interface BuildOptions {
  * the same inputs give the same digest, on any machine, at any time.
  * @throws UserError for whatever the user can change: no root, no network, a full disk, a plan that does not fit
  */
-export async function buildClosure(
-  plan: HostPlan,
-  activation: ActivationFiles,
-  options: BuildOptions,
-): Promise<Closure> {
+export async function buildClosure(plan: HostPlan, activation: Activation, options: BuildOptions): Promise<Closure> {
   const progress = options.onProgress ?? (() => {});
   const cache = await openCache(options.cache);
   try {
@@ -71,7 +67,7 @@ export async function buildClosure(
 
 async function lookUpClosure(
   plan: HostPlan,
-  activation: ActivationFiles,
+  activation: Activation,
   entry: LockEntry,
   cache: Cache,
 ): Promise<Closure | null> {

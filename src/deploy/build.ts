@@ -1,4 +1,5 @@
 /** A host's closure with all that belongs in it: the declared files, the initrd's, and those of the running host. */
+import type { Activation } from "../closure/activation.ts";
 import { type BuildOptions, buildClosure, type Closure } from "../closure/closure.ts";
 import { hostFiles } from "../host/files.ts";
 import { initrdFiles } from "../initrd/files.ts";
@@ -8,11 +9,11 @@ import type { HostPlan } from "../plan/host.ts";
 /** @throws UserError as buildClosure does */
 export function buildHost(plan: HostPlan, options: BuildOptions): Promise<Closure> {
   const files = [...plan.files, ...hostFiles(plan)].sort((a, b) => (a.path < b.path ? -1 : 1));
-  const activation = {
+  const activation: Activation = (plan) => ({
     initrd: initrdFiles(plan),
     tmpfiles: tmpfilesConfig(plan.persistence),
     fstab: bindFstab(plan.persistence),
     others: { "files.list": autoList(plan.persistence) },
-  };
+  });
   return buildClosure({ ...plan, files }, activation, options);
 }

@@ -5,6 +5,7 @@
 #   /usr            bound from the closure, read-only
 #   tmpfiles.conf   folders, owners and links, for systemd-tmpfiles
 #   fstab           what is bound from the persist roots, for mount
+#   shipped.list    what the packages ship at and below entries, for shipped.sh
 #   files.list      files that are bound if they exist and linked if not: source, path, line of fstab, with tabs between
 # CLOSURE is by default what the kernel command line names. CONF (default /etc/nixfleet/activate.conf) has:
 #   MACHINE_ID      the source of /etc/machine-id on the persist root, made when it is not there; may be empty
@@ -17,6 +18,8 @@ export LC_ALL=C
 umask 022
 # shellcheck source=src/initrd/report.sh
 . "${0%/*}/report.sh"
+# shellcheck source=src/initrd/shipped.sh
+. "${0%/*}/shipped.sh"
 
 sysroot=${1%/} closure=${2:-}
 REPORT=/run/nixfleet/activation.json
@@ -32,6 +35,7 @@ main() {
   [ -d "$sysroot$closure/usr" ] || fail "there is no closure $closure"
   mountUsr
   [ -z "$MACHINE_ID" ] || makeMachineId "$sysroot$MACHINE_ID" || complain "$MACHINE_ID cannot be made"
+  makeShipped "$sysroot$closure/shipped.list"
   chooseFiles
   placeEntries
   [ -z "$KEYS" ] || giveKeys

@@ -10,7 +10,7 @@ import { unitText } from "../plan/units.ts";
 /** Units, scripts and their parameters, by absolute path in the initrd. @throws UserError for a plan that cannot boot */
 export function initrdFiles(plan: HostPlan): readonly FilePlan[] {
   return [
-    ...scripts("/usr/lib/nixfleet", "report.sh", "activate.sh"),
+    ...scripts("/usr/lib/nixfleet", "report.sh", "shipped.sh", "activate.sh"),
     conf("/etc/nixfleet/activate.conf", {
       MACHINE_ID: machineIdSource(plan),
       KEYS: plan.persistence.keys.map(({ user, path }) => `${user} ${path}`).join("\n"),

@@ -64,7 +64,7 @@ function bindLine(entry: PersistenceEntry): string {
 }
 
 /** A path as a quoted field, in which `%` begins a specifier and a backslash stands for what follows it. */
-function escapePath(path: string): string {
+export function escapePath(path: string): string {
   if (/\p{Cc}/u.test(path)) {
     throw new UserError(`${JSON.stringify(path)} cannot stand in a tmpfiles.d file`, [
       "remove the newline or control character",
@@ -74,6 +74,6 @@ function escapePath(path: string): string {
 }
 
 /** The last field runs to the end of the line, less white space there: no quotes, but specifiers and C escapes. */
-function escapeArgument(path: string): string {
+export function escapeArgument(path: string): string {
   return path.replaceAll("%", "%%").replaceAll("\\", "\\\\").replace(/ $/, "\\x20");
 }

@@ -26,6 +26,8 @@ export interface PersistenceEntry {
   readonly group: string;
   /** Octal, four digits. */
   readonly mode: string;
+  /** Whether nobody declared user, group or mode: then those count that the host's packages give it, if they have it. */
+  readonly asShipped: boolean;
   /** Options of the bind mount, besides `bind`. */
   readonly mountOptions: readonly string[];
   /** What it is for, in a few words; empty if nobody said. */
@@ -85,10 +87,11 @@ function united(same: readonly Declared[], problems: string[]): Declared {
     );
   }
   const purpose = same.find((entry) => entry.purpose !== "")?.purpose ?? "";
-  return { ...first, purpose, declaredAt: [...new Set(same.flatMap((entry) => entry.declaredAt))] };
+  const asShipped = same.every((entry) => entry.asShipped);
+  return { ...first, asShipped, purpose, declaredAt: [...new Set(same.flatMap((entry) => entry.declaredAt))] };
 }
 
-function definition({ purpose: _purpose, declaredAt: _declaredAt, ...rest }: Declared): string {
+function definition({ purpose: _purpose, declaredAt: _declaredAt, asShipped: _asShipped, ...rest }: Declared): string {
   return JSON.stringify(rest);
 }
 

@@ -33,7 +33,7 @@ const common = {
   user: mkOption({
     type: types.nullOr(types.nonEmptyStr),
     default: null,
-    description: "Owner; null: root, or the user for entries of a home.",
+    description: "Owner; null: root, or as the packages ship it; in a home its user.",
   }),
   group: mkOption({ type: types.nullOr(types.nonEmptyStr), default: null, description: "Group; null: the owner's." }),
   parent,
@@ -57,7 +57,12 @@ const directory = submodule({
     example: "/var/lib/docker",
     description: "The path on the running host.",
   }),
-  mode: mkOption({ type: mode, default: "0755", description: "Mode, in octal, when it has to be made." }),
+  mode: mkOption({
+    type: types.nullOr(mode),
+    default: null,
+    defaultText: "0755",
+    description: "Mode, in octal, when it has to be made; null: 0755, or as the packages ship it.",
+  }),
   how: mkOption({
     type: types.enum(["bind", "symlink"]),
     default: "bind",
@@ -68,7 +73,12 @@ const directory = submodule({
 const file = submodule({
   ...common,
   file: mkOption({ type: types.nonEmptyStr, example: "/etc/machine-id", description: "The path on the running host." }),
-  mode: mkOption({ type: mode, default: "0644", description: "Mode, in octal, when it has to be made." }),
+  mode: mkOption({
+    type: types.nullOr(mode),
+    default: null,
+    defaultText: "0644",
+    description: "Mode, in octal, when it has to be made; null: 0644, or as the packages ship it.",
+  }),
   how: mkOption({
     type: types.enum(["auto", "bind", "symlink"]),
     default: "auto",

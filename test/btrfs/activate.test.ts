@@ -71,6 +71,7 @@ function entry(kind: "directory" | "file", path: string, how: PersistenceEntry["
     user: "root",
     group: "root",
     mode: kind === "file" ? "0644" : "0755",
+    asShipped: false,
     mountOptions: [],
     purpose: "",
     declaredAt: [],

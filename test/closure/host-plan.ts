@@ -1,5 +1,5 @@
 /** A hand-written plan of a small host, and the activation files of one that does nothing. */
-import type { ActivationFiles } from "../../src/closure/activation.ts";
+import type { Activation } from "../../src/closure/activation.ts";
 import type { HostPlan } from "../../src/plan/host.ts";
 
 export const ALICE = {
@@ -50,8 +50,8 @@ export const SMALL_HOST: HostPlan = {
   },
 };
 
-export const NO_ACTIVATION: ActivationFiles = {
+export const NO_ACTIVATION: Activation = () => ({
   initrd: [{ kind: "text", path: "/etc/nixfleet/test", text: "here\n", mode: "0644" }],
   tmpfiles: "",
   fstab: "",
-};
+});

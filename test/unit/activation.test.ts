@@ -21,6 +21,7 @@ function entryAt(path: string, rest: Partial<PersistenceEntry> = {}): Persistenc
     user: "root",
     group: "root",
     mode: "0755",
+    asShipped: false,
     mountOptions: [],
     purpose: "",
     declaredAt: [],

@@ -17,6 +17,7 @@ const MACHINE_ID = {
   user: "root",
   group: "root",
   mode: "0444",
+  asShipped: false,
   mountOptions: [],
   purpose: "",
   declaredAt: [],

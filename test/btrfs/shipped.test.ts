@@ -127,7 +127,10 @@ async function scene(persistSize = "64M") {
     activate(path = process.env.PATH) {
       const conf = join(folder.path, "activate.conf");
       const report = join(folder.path, "run/activation.json");
-      writeFileSync(conf, scriptParameters({ MACHINE_ID: "", KEYS: "", ROOT_DEVICE: "", STATE: "/persist/.nixfleet", REPORT: report }));
+      writeFileSync(
+        conf,
+        scriptParameters({ MACHINE_ID: "", KEYS: "", ROOT_DEVICE: "", STATE: "/persist/.nixfleet", REPORT: report }),
+      );
       const script = join(WIPE_SCRIPT, "../activate.sh");
       // In a process namespace of its own the last number is that of the processes there were; its mounts end with it.
       const command = `/bin/sh "$@"; status=$?; /bin/sh -c 'echo $$'; exit "$status"`;

@@ -1,9 +1,9 @@
-# shellcheck shell=sh
 # Files that a program saved by renaming a new one over the link to the persist root: the new one is then on the
-# ephemeral root, and was retired with it. Sourced by activate.sh.
+# ephemeral root, and was retired with it. Sourced; the caller has sysroot, runtime, tab, STATE, ROOT_DEVICE, complain.
 #
 # Old roots are gone through once, the oldest first: $STATE/carried names the last one. Nobody but this runs yet, so
 # what is looked at is what is copied. No link is followed, on neither side: a user may have put it there.
+# shellcheck shell=sh disable=SC2153,SC2154
 
 # carryReplacedFiles LIST: a line for each declared file, its persist root and its path with a tab between.
 carryReplacedFiles() {
@@ -11,22 +11,21 @@ carryReplacedFiles() {
   last='' known=yes anything=''
   read -r last <"$sysroot$STATE/carried" 2>/dev/null || [ -e "$sysroot$STATE/carried" ] || known=''
   top=$runtime/filesystem
-  mkdir -p -- "$top" &&
-    mount -t btrfs -o ro,subvol=/ -- "$ROOT_DEVICE" "$top" || {
+  if ! mkdir -p -- "$top" || ! mount -t btrfs -o ro,subvol=/ -- "$ROOT_DEVICE" "$top"; then
     complain "old roots cannot be looked into: what programs saved over declared files was not carried over"
     return 0
-  }
+  fi
   findRetired
   newest=''
   for old in "$top"/old_roots/[1-9]*Z*; do
-    [ -d "$old" ] && [ ! -L "$old" ] || continue
+    if [ ! -d "$old" ] || [ -L "$old" ]; then continue; fi
     newest=${old##*/}
     # Where nothing is known, what the boot before this one left.
     # shellcheck disable=SC3012 # POSIX since 2024, and in every shell that Debian has
     if [ "$newest" = "$retired" ] || { [ -n "$known" ] && [ "$newest" \> "$last" ]; }; then carryFrom "$old" "$1"; fi
   done
-  umount -- "$top" && rmdir -- "$top" || complain "$top stays mounted"
-  [ "$newest" = "$last" ] && [ -n "$known" ] || rememberCarried
+  umount -- "$top" || complain "$top stays mounted"
+  if [ -z "$known" ] || [ "$newest" != "$last" ]; then rememberCarried; fi
 }
 
 # Sets `retired` to the name of the root that this boot retired.
@@ -45,13 +44,13 @@ carryFrom() {
 "
   done 2>/dev/null <"$1/etc/nixfleet/files.list" || :
   while IFS=$tab read -r persistRoot path; do
-    [ -f "$1$path" ] && [ ! -L "$1$path" ] || continue
+    if [ ! -f "$1$path" ] || [ -L "$1$path" ]; then continue; fi
     case $own in
       *"
 $persistRoot$tab$path
 "*) ;;
       # It was not declared then: persisted data goes before it.
-      *) ! [ -e "$sysroot$persistRoot$path" ] && ! [ -L "$sysroot$persistRoot$path" ] || continue ;;
+      *) if [ -e "$sysroot$persistRoot$path" ] || [ -L "$sysroot$persistRoot$path" ]; then continue; fi ;;
     esac
     carry "$1" || complain "$path was replaced by a program, and cannot be carried over: it is in old_roots/${1##*/}"
   done <"$2"
@@ -59,9 +58,9 @@ $persistRoot$tab$path
 
 # The new file appears under its name last and whole.
 carry() {
-  isPlain "$1" "$path" && isPlain "$sysroot$persistRoot" "$path" || return 1
+  if ! isPlain "$1" "$path" || ! isPlain "$sysroot$persistRoot" "$path"; then return 1; fi
   staging=$sysroot$persistRoot/.nixfleet
-  mkdir -p -m 0700 -- "$staging" &&
+  { [ -d "$staging" ] || mkdir -m 0700 -- "$staging"; } &&
     rm -rf -- "$staging/new" &&
     cp -a --reflink=auto -T -- "$1$path" "$staging/new" &&
     sync -- "$staging/new" &&
@@ -75,7 +74,7 @@ carry() {
 isPlain() {
   folder=$1 rest=${2#/}
   while
-    [ -d "$folder" ] && [ ! -L "$folder" ] || return 1
+    if [ ! -d "$folder" ] || [ -L "$folder" ]; then return 1; fi
     case $rest in */*) ;; *) return 0 ;; esac
   do
     folder=$folder/${rest%%/*} rest=${rest#*/}
@@ -85,11 +84,8 @@ isPlain() {
 # Before any program runs: else what it changes next could be replaced by what it had saved before.
 rememberCarried() {
   state=$sysroot$STATE
-  mkdir -p -m 0700 -- "$state" &&
-    printf '%s\n' "$newest" >"$state/carried.new" &&
-    mv -T -- "$state/carried.new" "$state/carried" || {
-    complain "$STATE/carried cannot be written"
-    return 0
-  }
-  [ -n "$known" ] && [ -z "$anything" ] || sync -f -- "$state/carried"
+  if { [ -d "$state" ] || mkdir -m 0700 -- "$state"; } && printf '%s\n' "$newest" >"$state/carried.new" &&
+    mv -T -- "$state/carried.new" "$state/carried"; then
+    if [ -z "$known" ] || [ -n "$anything" ]; then sync -f -- "$state/carried"; fi
+  else complain "$STATE/carried cannot be written"; fi
 }

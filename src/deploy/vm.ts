@@ -9,12 +9,11 @@ import { temporaryFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
 import type { HostPlan } from "../plan/host.ts";
 import { workingAccelerator } from "../vm/accelerator.ts";
-import { concatenatedInitrd } from "../vm/initrd.ts";
-import type { MachineOptions } from "../vm/machine.ts";
-import { qemuCommand } from "../vm/qemu.ts";
+import { bootOptions, type FirmwareMachine, type KernelMachine, type MachineOptions } from "../vm/machine.ts";
+import { type Firmware, qemuCommand } from "../vm/qemu.ts";
 
 /** The machine that boots the host from this disk image. */
-export async function machineOf(plan: HostPlan, closure: Closure, image: string): Promise<MachineOptions> {
+export async function machineOf(plan: HostPlan, closure: Closure, image: string): Promise<KernelMachine> {
   const kernel = join(closure.folder, "vmlinuz");
   return {
     platform: plan.platform,
@@ -24,6 +23,20 @@ export async function machineOf(plan: HostPlan, closure: Closure, image: string)
     initrds: [join(closure.folder, "initrd"), join(closure.folder, "host.cpio")],
     kernelParameters: generationCommandLine(closureCommandLine(plan.boot), closure.storePath).split(" "),
   };
+}
+
+/**
+ * The machine that boots this disk image as a real one would: nothing but the disk says what.
+ * @param kernel one to find out with whether KVM works here
+ */
+export async function bareMachine(
+  { platform }: Pick<HostPlan, "platform">,
+  kernel: string,
+  image: string,
+  firmware: Firmware,
+): Promise<FirmwareMachine> {
+  const accelerator = await workingAccelerator(platform, kernel, defaultCacheFolder());
+  return { platform, accelerator, disks: [image], firmware };
 }
 
 /** Runs the machine on this terminal until it is off. @throws UserError when QEMU fails */
@@ -37,7 +50,7 @@ export async function runInTerminal(
     ...machine,
     memory: machine.memory ?? 1024,
     cpus: machine.cpus ?? 2,
-    initrd: await concatenatedInitrd(machine.initrds, folder.path),
+    ...(await bootOptions(machine, folder.path)),
     sshPort,
     credentials,
     console: { kind: "terminal" },

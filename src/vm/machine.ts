@@ -10,13 +10,19 @@ import { UserError } from "../modules/errors.ts";
 import { consoleLog } from "./console.ts";
 import { answersOnControl, pressPowerButton } from "./control.ts";
 import { concatenatedInitrd } from "./initrd.ts";
-import { type QemuOptions, qemuCommand } from "./qemu.ts";
+import { type FirmwareBoot, type KernelBoot, type QemuOptions, qemuCommand } from "./qemu.ts";
 import { freePort, type RunOnGuest, sshAccess } from "./ssh.ts";
 
-export interface MachineOptions extends Pick<QemuOptions, "platform" | "accelerator" | "disks" | "kernel"> {
+export type MachineOptions = KernelMachine | FirmwareMachine;
+
+export interface KernelMachine extends MachineDevices, Omit<KernelBoot, "initrd"> {
   /** Loaded one after the other, later files replacing earlier ones. */
   readonly initrds: readonly string[];
-  readonly kernelParameters: readonly string[];
+}
+
+export interface FirmwareMachine extends MachineDevices, FirmwareBoot {}
+
+interface MachineDevices extends Pick<QemuOptions, "platform" | "accelerator" | "disks"> {
   /** In MiB; by default 1024. */
   readonly memory?: number;
   /** By default 2. */
@@ -77,9 +83,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     platform: options.platform,
     accelerator: options.accelerator,
     disks: options.disks,
-    kernel: options.kernel,
-    initrd: await concatenatedInitrd(options.initrds, folder.path),
-    kernelParameters: options.kernelParameters,
+    ...(await bootOptions(options, folder.path)),
     memory: options.memory ?? 1024,
     cpus: options.cpus ?? 2,
     sshPort,
@@ -160,4 +164,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   };
   const running = starting.move();
   return { ...machine, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** What QEMU boots from. @param folder where a concatenated initrd is written */
+export async function bootOptions(options: MachineOptions, folder: string): Promise<KernelBoot | FirmwareBoot> {
+  if (options.firmware !== undefined) return { firmware: options.firmware };
+  const { kernel, initrds, kernelParameters } = options;
+  return { kernel, initrd: await concatenatedInitrd(initrds, folder), kernelParameters };
 }

@@ -2,7 +2,9 @@
 import { UserError } from "../modules/errors.ts";
 import type { Platform } from "../plan/host.ts";
 
-export interface QemuOptions {
+export type QemuOptions = DeviceOptions & (KernelBoot | FirmwareBoot);
+
+interface DeviceOptions {
   readonly platform: Platform;
   readonly accelerator: Accelerator;
   /** In MiB. */
@@ -10,11 +12,6 @@ export interface QemuOptions {
   readonly cpus: number;
   /** Raw images, the first one being `/dev/vda`. */
   readonly disks: readonly string[];
-  readonly kernel: string;
-  /** QEMU takes one file; several are concatenated into one before. */
-  readonly initrd: string | null;
-  /** Without one that begins with `console=`, the serial port is the console. */
-  readonly kernelParameters: readonly string[];
   /** The port of 127.0.0.1 that leads to the guest's port 22; `null`: no network. */
   readonly sshPort: number | null;
   /** Given to the guest's systemd, see systemd.system-credentials(7). */
@@ -22,6 +19,30 @@ export interface QemuOptions {
   readonly console: Console;
   /** A socket for QEMU's machine protocol; `null`: none. */
   readonly controlSocket: string | null;
+}
+
+/** QEMU itself loads a kernel. */
+export interface KernelBoot {
+  readonly firmware?: undefined;
+  readonly kernel: string;
+  /** QEMU takes one file; several are concatenated into one before. */
+  readonly initrd: string | null;
+  /** Without one that begins with `console=`, the serial port is the console. */
+  readonly kernelParameters: readonly string[];
+}
+
+/** As on a real machine: the firmware looks for a boot loader on the first disk. The machine may reboot. */
+export interface FirmwareBoot {
+  readonly firmware: Firmware;
+}
+
+export type Firmware = { readonly kind: "bios" } | UefiFirmware;
+
+export interface UefiFirmware {
+  readonly kind: "uefi";
+  readonly code: string;
+  /** The machine's own copy: its variables are kept there. */
+  readonly variables: string;
 }
 
 export type Accelerator = "kvm" | "tcg";
@@ -41,12 +62,10 @@ export interface FileConsole {
 export function qemuCommand(options: QemuOptions): readonly [string, ...string[]] {
   return [
     options.platform === "x86_64-linux" ? "qemu-system-x86_64" : "qemu-system-aarch64",
-    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
+    ...["-nodefaults", "-no-user-config", "-display", "none"],
     ...machineArguments(options),
     ...["-m", `${options.memory}M`, "-smp", String(options.cpus)],
-    ...["-kernel", options.kernel],
-    ...(options.initrd === null ? [] : ["-initrd", options.initrd]),
-    ...["-append", kernelCommandLine(options)],
+    ...(options.firmware === undefined ? kernelArguments(options) : firmwareArguments(options.firmware, options)),
     ...options.disks.flatMap(diskArguments),
     ...networkArguments(options.sshPort),
     // Without it a fresh guest waits for randomness before it makes its first key.
@@ -61,7 +80,7 @@ export function qemuCommand(options: QemuOptions): readonly [string, ...string[]
   ];
 }
 
-function machineArguments({ platform, accelerator }: QemuOptions): string[] {
+function machineArguments({ platform, accelerator }: DeviceOptions): string[] {
   const machine = platform === "x86_64-linux" ? "pc,usb=off,vmport=off" : "virt,gic-version=max";
   if (accelerator === "kvm") return ["-machine", machine, "-accel", "kvm", "-cpu", "host"];
   // With cx16 emulated on several threads, Linux guests panic at random.
@@ -69,10 +88,34 @@ function machineArguments({ platform, accelerator }: QemuOptions): string[] {
   return ["-machine", machine, "-accel", "tcg,thread=multi", "-cpu", cpu];
 }
 
+function kernelArguments(options: DeviceOptions & KernelBoot): string[] {
+  return [
+    ...["-no-reboot", "-kernel", options.kernel],
+    ...(options.initrd === null ? [] : ["-initrd", options.initrd]),
+    ...["-append", kernelCommandLine(options)],
+  ];
+}
+
+/** Credentials come as SMBIOS strings, which systemd reads where the kernel has DMI built in, as Debian's. */
+function firmwareArguments(firmware: Firmware, { credentials }: DeviceOptions): string[] {
+  return [
+    ...(firmware.kind === "bios"
+      ? []
+      : [
+          ...["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=${escaped(firmware.code)}`],
+          ...["-drive", `if=pflash,unit=1,format=raw,file=${escaped(firmware.variables)}`],
+        ]),
+    ...Object.entries(credentials).flatMap(([name, value]) => [
+      "-smbios",
+      `type=11,value=io.systemd.credential.binary:${name}=${Buffer.from(value).toString("base64")}`,
+    ]),
+  ];
+}
+
 /** COMMAND_LINE_SIZE of both architectures, without the final zero. */
 const COMMAND_LINE_BYTES = 2047;
 
-function kernelCommandLine({ platform, kernelParameters, credentials }: QemuOptions): string {
+function kernelCommandLine({ platform, kernelParameters, credentials }: DeviceOptions & KernelBoot): string {
   const line = [
     ...(kernelParameters.some((parameter) => parameter.startsWith("console="))
       ? []

@@ -64,6 +64,21 @@ test("the console is the serial port unless the host says which one", () => {
   deepEqual(valuesOf({ ...plain, kernelParameters: ["console=tty0"] }, "-append"), ["console=tty0"]);
 });
 
+test("a machine with firmware boots from its disk alone, may reboot, and gets its credentials another way", () => {
+  const devices = { ...plain, kernel: undefined, initrd: undefined, kernelParameters: undefined };
+  const uefi = { kind: "uefi", code: "/code.fd", variables: "/a,b.fd" } as const;
+  for (const firmware of [{ kind: "bios" } as const, uefi]) {
+    const options = { ...devices, firmware, credentials: { motd: "hello" } };
+    const command = qemuCommand(options);
+    for (const flag of ["-kernel", "-append", "-initrd", "-no-reboot"]) ok(!command.includes(flag), flag);
+    deepEqual(valuesOf(options, "-smbios"), ["type=11,value=io.systemd.credential.binary:motd=aGVsbG8="]);
+    deepEqual(
+      valuesOf(options, "-drive").map((drive) => drive.split(",file=")[1]),
+      firmware.kind === "bios" ? [] : ["/code.fd", "/a,,b.fd"],
+    );
+  }
+});
+
 test("a credential of any text passes through the kernel command line, and a line too long for it is refused", () => {
   const [line = ""] = valuesOf({ ...plain, credentials: { motd: 'two "words"\n' } }, "-append");
   equal(Buffer.from(line.split("motd:")[1] ?? "", "base64").toString(), 'two "words"\n');

@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import { UserError } from "../../src/modules/errors.ts";
 import { workingAccelerator } from "../../src/vm/accelerator.ts";
-import { type MachineOptions, startMachine } from "../../src/vm/machine.ts";
+import { type KernelMachine, startMachine } from "../../src/vm/machine.ts";
 import { freePort } from "../../src/vm/ssh.ts";
 import { tinyKernel } from "./tiny-kernel.ts";
 
@@ -109,7 +109,7 @@ test("a KVM is believed only when Linux itself ran on it, and asked once per boo
   equal(await workingAccelerator("x86_64-linux", kernel, join(folder.path, "cache")), "tcg");
 });
 
-async function tiny(folder: string, text: string, then: "wait" | "reset"): Promise<MachineOptions> {
+async function tiny(folder: string, text: string, then: "wait" | "reset"): Promise<KernelMachine> {
   const kernel = join(folder, "kernel");
   const disk = join(folder, "disk");
   await writeFile(kernel, tinyKernel(text, then));

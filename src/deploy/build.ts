@@ -3,7 +3,7 @@ import type { Activation } from "../closure/activation.ts";
 import { type BuildOptions, buildClosure, type Closure } from "../closure/closure.ts";
 import { hostFiles } from "../host/files.ts";
 import { initrdFiles } from "../initrd/files.ts";
-import { bindFstab, linkedFiles, ownersList, tmpfilesConfig } from "../plan/activation.ts";
+import { autoList, bindFstab, tmpfilesConfig } from "../plan/activation.ts";
 import type { HostPlan } from "../plan/host.ts";
 
 /** @throws UserError as buildClosure does */
@@ -13,7 +13,11 @@ export function buildHost(plan: HostPlan, options: BuildOptions): Promise<Closur
     initrd: initrdFiles(plan),
     tmpfiles: tmpfilesConfig(plan.persistence),
     fstab: bindFstab(plan.persistence),
-    others: { "files.list": linkedFiles(plan.persistence), "owners.list": ownersList(plan.persistence) },
+    others: {
+      "files.list": autoList(plan.persistence),
+      // What `changes.sh` compares.
+      "persists.list": plan.persistence.entries.map(({ path }) => `${path}\n`).join(""),
+    },
   });
   return buildClosure({ ...plan, files }, activation, options);
 }

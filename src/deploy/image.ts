@@ -1,16 +1,14 @@
 /** A host on a disk image: laid out as it declares, with its closure in the store. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Closure } from "../closure/closure.ts";
-import { installClosure } from "../closure/install.ts";
 import { checkDiskPlan } from "../disk/check.ts";
 import { attachedImage, makeImage } from "../disk/image.ts";
 import { mountDisk, unmountDisk } from "../disk/run.ts";
-import { run } from "../machine/process.ts";
 import { mountFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
 import type { DiskLayout } from "../plan/disk.ts";
 import type { HostPlan } from "../plan/host.ts";
+import { installHost } from "./generation.ts";
 
 export interface ImageRequest {
   readonly plan: HostPlan;
@@ -24,23 +22,18 @@ export interface ImageRequest {
 export async function provideImage({ plan, closure, file, size }: ImageRequest): Promise<void> {
   checkDiskPlan(plan.disk);
   const layout = theOnlyDisk(plan);
-  const install = (mountedAt: string) => installHost(plan, closure, mountedAt);
-  if (!existsSync(file)) return makeImage(layout, file, size, install);
+  if (!existsSync(file)) {
+    return makeImage(layout, file, size, (mountedAt, disk) =>
+      installHost(plan, closure, { mountedAt, layout, ...disk }),
+    );
+  }
   await using folder = await mountFolder();
   await using loop = await attachedImage(file);
   try {
-    await mountDisk(layout, loop.device, folder.path);
-    await install(folder.path);
+    const { skipped } = await mountDisk(layout, loop.device, folder.path);
+    await installHost(plan, closure, { mountedAt: folder.path, device: loop.device, layout, skipped });
   } finally {
     await unmountDisk(layout, loop.device, folder.path);
-  }
-}
-
-async function installHost(plan: HostPlan, closure: Closure, mountedAt: string): Promise<void> {
-  await installClosure(closure, join(mountedAt, "nix"));
-  // Where no wipe makes the root, it is made here, once.
-  if (plan.wipe === null && !existsSync(join(mountedAt, "etc"))) {
-    await run("cp", ["--archive", "--", join(closure.folder, "root", "."), mountedAt]);
   }
 }
 

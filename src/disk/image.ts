@@ -17,6 +17,15 @@ export interface ImageOptions extends DiskProgress {
 }
 
 /**
+ * Writes to a new image, which is mounted below the folder.
+ * @param disk its device, and the mountpoints of filesystems that this kernel cannot mount
+ */
+export type FillImage = (
+  mountedAt: string,
+  disk: { readonly device: string; readonly skipped: readonly string[] },
+) => Promise<void>;
+
+/**
  * Makes a disk image: formats it, mounts everything below a temporary folder, lets `fill` write there, and unmounts it.
  * Without `fill` it is only formatted. The file takes its name only when all of that is done; after a failure nothing of it is left.
  * @param size in bytes; what is not written takes no room (a sparse file)
@@ -26,7 +35,7 @@ export async function makeImage(
   layout: DiskLayout,
   file: string,
   size: number,
-  fill?: (mountedAt: string) => Promise<void>,
+  fill?: FillImage,
   options: ImageOptions = {},
 ): Promise<void> {
   if (size < requiredBytes(layout)) {
@@ -79,7 +88,7 @@ export async function devicesOfImage(file: string): Promise<readonly string[]> {
 async function fillImage(
   layout: DiskLayout,
   partial: string,
-  fill: ((mountedAt: string) => Promise<void>) | undefined,
+  fill: FillImage | undefined,
   progress: DiskProgress,
 ): Promise<void> {
   await using loop = await loopDevice(partial);
@@ -87,7 +96,7 @@ async function fillImage(
   if (fill === undefined) return;
   await using folder = await mountFolder();
   await using mounted = await mountDisk(layout, loop.device, folder.path, progress);
-  await fill(folder.path);
+  await fill(folder.path, { device: loop.device, skipped: mounted.skipped });
   // Unmounting does not report what could not be written.
   for (const { target } of wantedMounts(layout, loop.device, "/")) {
     if (!mounted.skipped.includes(target)) await run("sync", ["--file-system", "--", join(folder.path, target)]);

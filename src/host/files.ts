@@ -5,10 +5,11 @@ import { continuationFiles } from "../initrd/files.ts";
 import { type FilePlan, textFile } from "../plan/files.ts";
 import type { HostPlan } from "../plan/host.ts";
 import { unitFiles } from "../plan/units.ts";
+import { generationFiles } from "./generations.ts";
 
 /** Files of the pristine root, besides those of the declaration. */
 export function hostFiles(plan: HostPlan): readonly FilePlan[] {
-  return [...passwordFiles(plan), ...continuationFiles(plan)];
+  return [...passwordFiles(plan), ...continuationFiles(plan), ...generationFiles(plan)];
 }
 
 function passwordFiles({ users }: HostPlan): FilePlan[] {

@@ -3,6 +3,7 @@ import type { SystemConfig } from "../system/options.ts";
 import { type BootPlan, bootPlan } from "./boot.ts";
 import { type DiskPlan, diskPlan } from "./disk.ts";
 import { type FilePlan, filesPlan } from "./files.ts";
+import { type LoaderPlan, loaderPlan } from "./loader.ts";
 import { type PackagesPlan, packagesPlan } from "./packages.ts";
 import { type PersistencePlan, persistencePlan } from "./persistence.ts";
 import { type UsersPlan, usersPlan } from "./users.ts";
@@ -22,20 +23,23 @@ export interface HostPlan {
   readonly wipe: WipePlan | null;
   readonly disk: DiskPlan;
   readonly boot: BootPlan;
+  readonly loader: LoaderPlan;
 }
 
 /** @throws UserError for whatever no host could be made of */
 export function hostPlan(config: SystemConfig): HostPlan {
   const disk = diskPlan(config);
+  const loader = loaderPlan(config, disk);
   return {
     hostName: config.hostSpec.hostName,
     platform: config.hostSpec.platform,
-    packages: packagesPlan(config),
+    packages: packagesPlan(config, loader),
     files: filesPlan(config, disk),
     users: usersPlan(config),
     persistence: persistencePlan(config),
     wipe: wipePlan(config, disk),
     disk,
     boot: bootPlan(config, disk),
+    loader,
   };
 }

@@ -1,5 +1,6 @@
 /** Which Debian packages a host is assembled from. */
 import type { SystemConfig } from "../system/options.ts";
+import { type LoaderPlan, loaderPackages } from "./loader.ts";
 
 export interface PackagesPlan {
   /** The Debian release, for instance `trixie`. */
@@ -17,12 +18,13 @@ export interface PackagesPlan {
 /** What every host needs to start at all. */
 const ESSENTIAL = ["btrfs-progs", "dbus", "dracut", "systemd", "systemd-sysv", "tzdata", "udev"];
 
-export function packagesPlan(config: SystemConfig): PackagesPlan {
+export function packagesPlan(config: SystemConfig, loader: LoaderPlan): PackagesPlan {
   const { locale, platform } = config.hostSpec;
   const locales = locale === "C.UTF-8" ? [] : [locale];
   const packages = [
     ...ESSENTIAL,
     config.boot.kernelPackage,
+    ...loaderPackages(loader),
     ...(locales.length > 0 ? ["locales"] : []),
     ...(config.networking.useDHCP ? ["systemd-resolved"] : []),
     ...config.environment.systemPackages,

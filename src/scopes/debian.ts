@@ -9,21 +9,14 @@ const NEEDLESS = [
   "dpkg-db-backup.timer",
   // The cache that it would make on every boot is in the closure.
   "ldconfig.service",
+  // A generation brings its boot loader.
+  "systemd-boot-update.service",
   // For ext4 on LVM.
   "e2scrub_all.timer",
   "e2scrub_reap.service",
 ];
 
-/** Of base-passwd and systemd, which every host has. */
-const USERS =
-  "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody systemd-network";
-const GROUPS =
-  "root daemon bin sys adm tty disk lp mail news uucp man proxy kmem dialout fax voice cdrom floppy tape sudo audio dip www-data backup operator list irc src shadow utmp video sasl plugdev staff games users nogroup systemd-journal systemd-network input render kvm";
-
 export const debian = defineModule(
   {},
-  {
-    systemd: { units: Object.fromEntries(NEEDLESS.map((unit) => [unit, mkDefault({ enable: false })])) },
-    users: { packageUsers: USERS.split(" "), packageGroups: GROUPS.split(" ") },
-  },
+  { systemd: { units: Object.fromEntries(NEEDLESS.map((unit) => [unit, mkDefault({ enable: false })])) } },
 );

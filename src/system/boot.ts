@@ -1,4 +1,4 @@
-/** The kernel and the initrd. */
+/** The kernel, the initrd and the boot loader. */
 import { attrsOf, listOf } from "../modules/collections.ts";
 import { mkOption } from "../modules/option.ts";
 import * as types from "../modules/types.ts";
@@ -31,6 +31,23 @@ export const bootOptions = {
         default: {},
         example: { "vm.swappiness": 10 },
         description: "Kernel settings, as in sysctl.d(5).",
+      }),
+    },
+    loader: {
+      configurationLimit: mkOption({
+        type: types.intBetween(1, 100),
+        default: 10,
+        description: "How many generations stay in the boot menu.",
+      }),
+      timeout: mkOption({
+        type: types.intBetween(0, 3600),
+        default: 5,
+        description: "Seconds that the boot menu waits; with 0 it comes only when a key is held down.",
+      }),
+      tries: mkOption({
+        type: types.intBetween(1, 9),
+        default: 3,
+        description: "How often a new generation may fail to reach boot-complete.target before it is passed over.",
       }),
     },
     initrd: {

@@ -1,0 +1,78 @@
+/** A closure in a host's store becomes its newest generation, with a boot entry: on a disk that is mounted here. */
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Closure } from "../closure/closure.ts";
+import { installClosure } from "../closure/install.ts";
+import { partitionDevice } from "../disk/mounts.ts";
+import { type EspPlace, type GenerationPlace, generationParameters, generationScript } from "../host/generations.ts";
+import { CommandError, run } from "../machine/process.ts";
+import { temporaryFolder } from "../machine/resources.ts";
+import { UserError } from "../modules/errors.ts";
+import type { DiskLayout } from "../plan/disk.ts";
+import type { HostPlan } from "../plan/host.ts";
+
+/** Where a host's disk is on this machine. */
+export interface MountedHost {
+  /** The folder that stands for its `/`. */
+  readonly mountedAt: string;
+  /** The whole disk. */
+  readonly device: string;
+  readonly layout: DiskLayout;
+  /** Mountpoints of filesystems that this kernel cannot mount. */
+  readonly skipped: readonly string[];
+}
+
+/** A host's closure, and a boot entry for it, on its mounted disk. @throws UserError where one does not fit */
+export async function installHost(
+  plan: HostPlan,
+  closure: Closure,
+  host: MountedHost,
+  onProgress: (step: string) => void = () => {},
+): Promise<void> {
+  onProgress("copying the closure");
+  await installClosure(closure, join(host.mountedAt, "nix"));
+  // Where no wipe makes the root, it is made here, once.
+  if (plan.wipe === null && !existsSync(join(host.mountedAt, "etc"))) {
+    await run("cp", ["--archive", "--", join(closure.folder, "root", "."), host.mountedAt]);
+  }
+  onProgress("writing the boot entry");
+  await addGeneration(plan, closure, host);
+}
+
+/**
+ * Runs the script that the running host has for it too.
+ * @throws UserError with what it said: an ESP that is full, above all
+ */
+export async function addGeneration(
+  plan: HostPlan,
+  closure: Pick<Closure, "storePath">,
+  host: MountedHost,
+): Promise<void> {
+  await using folder = await temporaryFolder();
+  const conf = join(folder.path, "generations.conf");
+  await writeFile(conf, generationParameters(plan, placeOf(plan, host)));
+  try {
+    await run("sh", [generationScript("add-generation"), "--conf", conf, closure.storePath]);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const [reason = "", ...rest] = error.detail.slice(1).toReversed();
+    throw new UserError(reason.replace(/^nixfleet: /, "") || error.message, rest.toReversed());
+  }
+}
+
+function placeOf(plan: HostPlan, { mountedAt, device, layout, skipped }: MountedHost): GenerationPlace {
+  return {
+    nix: join(mountedAt, "nix"),
+    esp: espPlace(plan, { mountedAt, device, layout, skipped }),
+    grub: plan.loader.biosBoot === null ? null : partitionDevice(device, plan.loader.biosBoot.number),
+    kernelCommandLine: null,
+  };
+}
+
+function espPlace({ loader }: HostPlan, { mountedAt, device, layout, skipped }: MountedHost): EspPlace | null {
+  if (loader.esp === null) return null;
+  if (!skipped.includes(loader.esp)) return { kind: "folder", path: join(mountedAt, loader.esp) };
+  const index = layout.partitions.findIndex(({ type }) => type === "esp");
+  return { kind: "unmounted", path: partitionDevice(device, index + 1) };
+}

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Usage: add-generation.sh [--conf FILE] CLOSURE
+#
+# Makes a closure that is in the store the newest generation, which boots from now on: the record first, so that `gc`
+# leaves it alone, then what it boots from, its entry last. Interrupted at any point, the generations before it boot,
+# and it can be run again. A closure that is the newest generation already stays it.
+set -eu
+export LC_ALL=C
+umask 022
+here=${0%/*}
+# shellcheck source=src/host/generation-store.sh
+. "$here/generation-store.sh"
+
+main() {
+  wanted=$1
+  case ${wanted#/nix/store/} in "$wanted" | '' | */* | .*) fail "$wanted is not a closure in /nix/store" ;; esac
+  openGenerations "$0" "$@"
+  [ -e "$NIX/store/${wanted##*/}/cmdline" ] || fail "there is no closure $wanted in the store"
+  readNumbers
+  newest=$(printf '%s\n' "$numbers" | tail -n 1)
+  closure=''
+  [ -z "$newest" ] || readGeneration "$newest"
+  if [ "$closure" = "$wanted" ]; then
+    number=$newest
+  else
+    number=$((${newest:-0} + 1))
+    changes='the first generation'
+    [ ! -e "$NIX/store/${closure##*/}/cmdline" ] || [ -z "$closure" ] ||
+      changes=$(sh "$here/changes.sh" "$NIX/store/${closure##*/}" "$NIX/store/${wanted##*/}")
+    closure=$wanted
+    remember "$closure"
+    writeGeneration "$number" "$closure" "$(date -u '+%Y-%m-%d %H:%M')" "$changes"
+    readGeneration "$number"
+  fi
+  [ -z "$ESP$ESP_IMAGE" ] || systemdBootAdd "$number"
+  [ -z "$GRUB" ] || grubTry "$number"
+  [ -z "$GRUB" ] || grubWrite ''
+  pruneGenerations "$LIMIT"
+  printf 'generation %s: %s\n' "$number" "$changes"
+}
+
+# What came with a generation may go when none needs it any more.
+remember() {
+  readPackages "$1"
+  for name in "${1##*/}" "$packages"; do : >"$STATE/objects/$name"; done
+  sync -- "$STATE/objects"
+}
+
+main "$@"

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Usage: bless-grub.sh [--conf FILE]
+#
+# Tells GRUB that the running generation works, as systemd-bless-boot does for systemd-boot.
+set -eu
+here=${0%/*}
+# shellcheck source=src/host/generation-store.sh
+. "$here/generation-store.sh"
+
+main() {
+  readNumbers
+  readRunning
+  readGrubEnvironment
+  for number in $numbers; do
+    readGeneration "$number"
+    [ "$closure" != "$running" ] || now=$number
+  done
+  [ "${now:-0}" = "$trial" ] || return 0
+  good=$trial trial='' left=''
+  writeGrubEnvironment
+  echo "generation $good works"
+}
+
+main

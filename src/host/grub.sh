@@ -1,0 +1,127 @@
+# shellcheck shell=sh disable=SC2034,SC2154,SC2153 # set for those who source it, and by them
+# Generations in the menu of GRUB, on a host that a BIOS boots. GRUB reads kernels and initrds from the store itself.
+# It can write one thing: its environment block, of 1024 bytes. That is in the partition GRUB, behind GRUB's own image:
+#   trial, left   the newest generation until it has proved itself, and how often it may still be tried
+#   good          the newest that has reached boot-complete.target
+# Sourced by generation-store.sh, whose parameters it adds to:
+#   GRUB            the device of the partition of type bios-boot; empty: GRUB does not boot this host
+#   GRUB_NUMBER     its number
+#   NIX_SUBVOLUME   what NIX is on its filesystem
+
+# Its last sectors, if it has the 1 MiB that one has at least.
+GRUB_ENVIRONMENT=2046
+
+# Sets `trial`, `left` and `good`.
+readGrubEnvironment() {
+  trial='' left='' good=''
+  while IFS='=' read -r key value; do
+    case $key=$value in
+      *=*[!0-9]*) ;;
+      trial=*) trial=$value ;;
+      left=*) left=$value ;;
+      good=*) good=$value ;;
+    esac
+  done <<END
+$(dd if="$GRUB" bs=512 skip="$GRUB_ENVIRONMENT" count=2 2>/dev/null | tr -d '\000')
+END
+}
+
+# Of `trial`, `left` and `good`. One write of two sectors.
+writeGrubEnvironment() {
+  {
+    printf '# GRUB Environment Block\ntrial=%s\nleft=%s\ngood=%s\n' "$trial" "$left" "$good"
+    printf '%1024s' '' | tr ' ' '#'
+  } | dd of="$GRUB" bs=1024 seek="$((GRUB_ENVIRONMENT / 2))" count=1 iflag=fullblock conv=notrunc,fsync 2>/dev/null ||
+    fail "$GRUB cannot be written"
+}
+
+# Sets `state` of a generation.
+grubState() {
+  readGrubEnvironment
+  if [ "$1" = "$trial" ]; then
+    state="not proved, $left tries left"
+    [ "$left" -gt 0 ] || state='passed over'
+  elif [ "$1" -le "${good:-0}" ]; then
+    state=good
+  else
+    state='not proved'
+  fi
+}
+
+# Puts a new generation on trial.
+grubTry() {
+  readGrubEnvironment
+  [ "$1" = "$trial" ] || [ "$1" -le "${good:-0}" ] || {
+    trial=$1 left=$TRIES
+    writeGrubEnvironment
+  }
+}
+
+# Sets `default` to the generation that a rollback has chosen; empty: none.
+readGrubDefault() {
+  default=$(sed -n 's/^set chosen=//p' "$STATE/grub/grub.cfg" 2>/dev/null) || default=''
+}
+
+# grubWrite NUMBER: the menu, of all generations; NUMBER is the one that is booted; empty: the newest that works.
+# GRUB does not replay btrfs's log, so the whole filesystem is synced.
+grubWrite() {
+  mkdir -p -- "$STATE/grub"
+  readNumbers
+  grubMenu "$1" >"$STATE/grub/grub.cfg.new"
+  sync -f -- "$STATE/grub/grub.cfg.new"
+  mv -T -- "$STATE/grub/grub.cfg.new" "$STATE/grub/grub.cfg"
+  sync -f -- "$STATE/grub"
+}
+
+grubMenu() {
+  newest=$(printf '%s\n' "$numbers" | tail -n 1)
+  readGeneration "$newest"
+  case $(cat -- "$NIX/store/${closure##*/}/cmdline") in
+    *console=ttyS0*) printf 'serial --unit=0 --speed=115200\nterminal_input console serial\nterminal_output console serial\n' ;;
+  esac
+  cat <<END
+set timeout=$TIMEOUT
+set chosen=$1
+regexp --set 1:disk '^([^,]*),' "\$root"
+set block="(\$disk,gpt$GRUB_NUMBER)$GRUB_ENVIRONMENT+2"
+load_env --file "\$block" trial left good
+set default=nixfleet-$newest
+if [ "\$trial" = "$newest" -a "\$left" = "0" -a -n "\$good" ]; then set default="nixfleet-\$good"; fi
+if [ -n "\$chosen" ]; then set default="nixfleet-\$chosen"; fi
+function count {
+  if [ "\$trial" != "\$1" ]; then return; fi
+$(countDown)
+  save_env --file "\$block" trial left good
+}
+END
+  for number in $(printf '%s\n' "$numbers" | sort -rn); do
+    readGeneration "$number"
+    grubEntry "$number" "$HOST_NAME, generation $number of $date: $changes" "nixfleet-$number" ''
+  done
+  readGeneration "$newest"
+  grubEntry "$newest" "$HOST_NAME, generation $newest, without a wipe: the root of the last boot again" nixfleet-rescue ' nixfleet.wipe=skip'
+}
+
+# GRUB cannot count, so each number has its line.
+countDown() {
+  left=9 word=if
+  while [ "$left" -gt 0 ]; do
+    # shellcheck disable=SC2016 # GRUB expands it
+    printf '  %s [ "$left" = "%s" ]; then set left=%s\n' "$word" "$left" "$((left - 1))"
+    left=$((left - 1)) word=elif
+  done
+  printf '  fi\n'
+}
+
+# grubEntry NUMBER TITLE ID PARAMETERS; of `closure`.
+grubEntry() {
+  readPackages "$closure"
+  store=/$NIX_SUBVOLUME/store
+  cat <<END
+menuentry '$(printf '%s' "$2" | tr "'" ' ')' --id $3 {
+  count $1
+  linux (\$root)$store/$packages/vmlinuz $(cat -- "$NIX/store/${closure##*/}/cmdline") nixfleet.closure=$closure$4
+  initrd (\$root)$store/$packages/initrd (\$root)$store/${closure##*/}/host.cpio
+}
+END
+}

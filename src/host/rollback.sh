@@ -1,0 +1,57 @@
+#!/bin/sh
+# Usage: rollback.sh [--conf FILE] [NUMBER]
+#
+# Chooses the generation that boots from now on, until the next one is installed: without NUMBER the one before the one
+# that runs; with `newest` it takes the choice back. Nothing changes before the next boot.
+set -eu
+export LC_ALL=C
+here=${0%/*}
+# shellcheck source=src/host/generation-store.sh
+. "$here/generation-store.sh"
+
+main() {
+  openGenerations "$0" "$@"
+  readNumbers
+  chosen=${1:-}
+  case $chosen in
+    newest) chosen='' ;;
+    '') findPrevious ;;
+    *[!0-9]*) fail "usage: nixfleet rollback [NUMBER | newest]" ;;
+    *) [ -e "$STATE/generations/$chosen" ] || fail "there is no generation $chosen; \`nixfleet generations\` lists those there are" ;;
+  esac
+  if [ -n "$chosen" ]; then
+    readGeneration "$chosen"
+    [ -e "$NIX/store/${closure##*/}/cmdline" ] || fail "the closure of generation $chosen is gone: $closure"
+    readState "$chosen"
+    case $state in
+      'no boot entry') fail "generation $chosen has no boot entry: its installation was interrupted" ;;
+      'passed over') printf 'nixfleet: generation %s has failed to boot before\n' "$chosen" >&2 ;;
+    esac
+  fi
+  [ -z "$ESP$ESP_IMAGE" ] || systemdBootDefault "$chosen"
+  [ -z "$GRUB" ] || grubWrite "$chosen"
+  if [ -n "$chosen" ]; then
+    echo "the next boot is generation $chosen of $date; to take it back: nixfleet rollback newest"
+  else
+    echo "the next boot is the newest generation that works"
+  fi
+}
+
+# The newest before the one that runs; where none of them runs, before the newest.
+findPrevious() {
+  readRunning
+  before='' now=''
+  for number in $numbers; do
+    readGeneration "$number"
+    now=$number
+    [ "$closure" != "$running" ] || break
+    before=$number
+  done
+  if [ "$closure" != "$running" ]; then
+    before=$(printf '%s\n' "$numbers" | grep -vx "$now" | tail -n 1)
+  fi
+  [ -n "$before" ] || fail "there is no generation before this one"
+  chosen=$before
+}
+
+main "$@"

@@ -4,6 +4,8 @@ import { hostOf } from "../fleet/mk-fleet.ts";
 import type { Host } from "../fleet/mk-host.ts";
 import { CommandError, run } from "../machine/process.ts";
 import { UserError } from "../modules/errors.ts";
+import { isRedundant } from "../plan/nesting.ts";
+import type { PersistencePlan } from "../plan/persistence.ts";
 import { loadFleet, planOf } from "./load-fleet.ts";
 import { PACKAGE_ROOT, print, printJson, say, shortPaths } from "./output.ts";
 
@@ -31,12 +33,21 @@ export async function check(file: string, names: readonly string[], options: { j
 function examine(host: Host, folder: string): Finding {
   try {
     host.evaluation.force();
-    planOf(host, folder);
-    return { host: host.hostName, error: null, warnings: host.warnings };
+    const { persistence } = planOf(host, folder);
+    return { host: host.hostName, error: null, warnings: [...host.warnings, ...redundancies(persistence)] };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { host: host.hostName, error: error.text, warnings: [] };
   }
+}
+
+function redundancies({ entries }: PersistencePlan): string[] {
+  return entries
+    .filter(isRedundant)
+    .map(
+      ({ path, within, declaredAt }) =>
+        `${path} is redundant: it is inside ${within?.path}, which persists (declared at ${declaredAt.join(", ")})`,
+    );
 }
 
 /** The compiler's own errors, where the fleet's folder is set up for it, as `nixfleet init` does. */

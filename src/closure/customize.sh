@@ -15,7 +15,7 @@ generate_locales() {
 
 # What the scripts of src/initrd may call. Bash is not among them.
 required="
-  blkid btrfs cat chattr chmod chown cp cut date dirname basename dd env find findmnt flock grep head id ln ls mkdir
+  blkid btrfs cat chattr chmod chown chroot cp cut date dirname basename dd env find findmnt flock grep head id ln ls mkdir
   mktemp mount mountpoint mv printf readlink rm rmdir sed sh sleep sort stat sync systemctl systemd-cat systemd-notify
   systemd-tmpfiles tail test touch tr true umount uname wc xargs"
 

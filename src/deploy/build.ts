@@ -3,7 +3,7 @@ import type { Activation } from "../closure/activation.ts";
 import { type BuildOptions, buildClosure, type Closure } from "../closure/closure.ts";
 import { hostFiles } from "../host/files.ts";
 import { initrdFiles } from "../initrd/files.ts";
-import { autoList, bindFstab, tmpfilesConfig } from "../plan/activation.ts";
+import { bindFstab, linkedFiles, ownersList, tmpfilesConfig } from "../plan/activation.ts";
 import type { HostPlan } from "../plan/host.ts";
 
 /** @throws UserError as buildClosure does */
@@ -14,7 +14,8 @@ export function buildHost(plan: HostPlan, options: BuildOptions): Promise<Closur
     tmpfiles: tmpfilesConfig(plan.persistence),
     fstab: bindFstab(plan.persistence),
     others: {
-      "files.list": autoList(plan.persistence),
+      "files.list": linkedFiles(plan.persistence),
+      "owners.list": ownersList(plan.persistence),
       // What `changes.sh` compares.
       "persists.list": plan.persistence.entries.map(({ path }) => `${path}\n`).join(""),
     },

@@ -6,10 +6,13 @@
 #   tmpfiles.conf   folders, owners and links, for systemd-tmpfiles
 #   fstab           what is bound from the persist roots, for mount
 #   shipped.list    what the packages ship at and below entries, for shipped.sh
-#   files.list      files that are bound if they exist and linked if not: source, path, line of fstab, with tabs between
+#   files.list      files that are linked, for replaced-files.sh
+#   owners.list     whose the data on the persist roots is declared to be: mode, user, group and path, with tabs between
 # CLOSURE is by default what the kernel command line names. CONF (default /etc/nixfleet/activate.conf) has:
 #   MACHINE_ID      the source of /etc/machine-id on the persist root, made when it is not there; may be empty
 #   KEYS            lines of user and path: folders that become this user's with all that they hold
+#   ROOT_DEVICE     the filesystem that holds old roots; empty where the root is not ephemeral
+#   STATE           a folder of root's on the persist root, for what activation has to remember
 #
 # Without /usr or a persist root there is nothing to boot: failure. An entry that fails costs that entry: it is said,
 # and is in the report, /run/nixfleet/activation.json (or REPORT in CONF).
@@ -20,12 +23,14 @@ umask 022
 . "${0%/*}/report.sh"
 # shellcheck source=src/initrd/shipped.sh
 . "${0%/*}/shipped.sh"
+# shellcheck source=src/initrd/replaced-files.sh
+. "${0%/*}/replaced-files.sh"
 
 sysroot=${1%/} closure=${2:-}
 REPORT=/run/nixfleet/activation.json
 # shellcheck source=/dev/null
 . "${3:-/etc/nixfleet/activate.conf}"
-runtime=${REPORT%/*} outcome=failed problems=''
+runtime=${REPORT%/*} outcome=failed problems='' carried='' differences=''
 tab=$(printf '\t')
 
 main() {
@@ -36,9 +41,10 @@ main() {
   mountUsr
   [ -z "$MACHINE_ID" ] || makeMachineId "$sysroot$MACHINE_ID" || complain "$MACHINE_ID cannot be made"
   makeShipped "$sysroot$closure/shipped.list"
-  chooseFiles
   placeEntries
+  [ -z "$ROOT_DEVICE" ] || carryReplacedFiles "$sysroot$closure/files.list"
   [ -z "$KEYS" ] || giveKeys
+  compareOwners "$sysroot$closure/owners.list"
   outcome=complete
   [ -z "$problems" ] || outcome=incomplete
 }
@@ -82,47 +88,10 @@ makeMachineId() {
     sync -- "${1%/*}"
 }
 
-# What exists is bound, what does not yet is linked, so that it comes to be on the persist root.
-chooseFiles() {
-  : >"$runtime/tmpfiles.conf"
-  : >"$runtime/fstab"
-  [ -e "$sysroot$closure/files.list" ] || return 0
-  while IFS=$tab read -r source path line; do
-    escape "$path"
-    if [ -f "$sysroot$source" ] && [ ! -L "$sysroot$source" ]; then
-      printf 'f "%s" 0600 root root -\n' "$escaped" >&3
-      printf '%s\n' "$line" >&4
-    elif [ -e "$sysroot$source" ] || [ -L "$sysroot$source" ]; then
-      complain "$source is not a file, so it is not placed at $path"
-    else
-      printf 'L "%s" - - - - ' "$escaped" >&3
-      escape "$source"
-      # At the end of a line tmpfiles.d(5) drops white space.
-      case $escaped in *' ') escaped=${escaped% }'\x20' ;; esac
-      printf '%s\n' "$escaped" >&3
-    fi
-  done <"$sysroot$closure/files.list" 3>>"$runtime/tmpfiles.conf" 4>>"$runtime/fstab"
-}
-
-# Sets `escaped` to $1 as tmpfiles.d(5) reads it: with `%` doubled, and C escapes.
-escape() {
-  escaped=$1
-  case $1 in *[\\\"%]*) ;; *) return 0 ;; esac
-  rest=$1 escaped=''
-  while [ -n "$rest" ]; do
-    character=${rest%"${rest#?}"} rest=${rest#?}
-    case $character in
-      \\ | \") escaped=$escaped\\$character ;;
-      %) escaped=$escaped%% ;;
-      *) escaped=$escaped$character ;;
-    esac
-  done
-}
-
 placeEntries() {
-  message=$(systemd-tmpfiles --root="$sysroot/" --create "$sysroot$closure/tmpfiles.conf" "$runtime/tmpfiles.conf" 2>&1) ||
+  message=$(systemd-tmpfiles --root="$sysroot/" --create "$sysroot$closure/tmpfiles.conf" 2>&1) ||
     complain "$message"
-  message=$(mount --all --fstab "$sysroot$closure/fstab" --fstab "$runtime/fstab" --target-prefix "$sysroot" 2>&1) ||
+  message=$(mount --all --fstab "$sysroot$closure/fstab" --target-prefix "$sysroot" 2>&1) ||
     complain "$message"
 }
 
@@ -154,6 +123,24 @@ findOwner() {
   return 1
 }
 
+# What existed keeps its owner and mode; where they are not as declared, that is said. The names are the host's.
+compareOwners() {
+  [ -s "$1" ] || return 0
+  while IFS=$tab read -r _ _ _ path; do printf '%s\0' "$path"; done <"$1" |
+    chroot "$sysroot" find -files0-from - -maxdepth 0 -printf '%04m\t%u\t%g\t%U\t%G\t%p\n' \
+      >"$runtime/owners" 2>/dev/null || :
+  while IFS=$tab read -r mode user group path; do
+    [ -n "${actual:-}" ] || IFS=$tab read -r is isUser isGroup uid gid actual <&3 || break
+    # What is not there has no line of its own.
+    [ "$actual" = "$path" ] || continue
+    actual=''
+    case $mode,$user,$group in "$is,$isUser,$isGroup" | "$is,$uid,$gid") continue ;; esac
+    differences="$differences$path is $isUser:$isGroup $is, declared is $user:$group $mode: it is left as it is
+"
+  done <"$1" 3<"$runtime/owners"
+  [ -z "$differences" ] || say "${differences%?}"
+}
+
 complain() {
   say "$1"
   problems="$problems$1
@@ -168,17 +155,13 @@ fail() {
 writeReport() {
   printf '{"outcome":"%s","closure":' "$outcome"
   jsonString "$closure"
-  printf ',"problems":['
-  separator=''
-  while read -r problem; do
-    [ -n "$problem" ] || continue
-    printf '%s' "$separator"
-    jsonString "$problem"
-    separator=,
-  done <<EOF
-$problems
-EOF
-  printf ']}\n'
+  printf ',"problems":'
+  jsonLines "$problems"
+  printf ',"differences":'
+  jsonLines "$differences"
+  printf ',"carried":'
+  jsonLines "$carried"
+  printf '}\n'
 }
 
 main

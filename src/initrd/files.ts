@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../modules/errors.ts";
+import { linkedFiles } from "../plan/activation.ts";
 import type { BootMount } from "../plan/boot.ts";
 import { type FilePlan, symlink, textFile } from "../plan/files.ts";
 import type { HostPlan } from "../plan/host.ts";
@@ -10,10 +11,12 @@ import { unitText } from "../plan/units.ts";
 /** Units, scripts and their parameters, by absolute path in the initrd. @throws UserError for a plan that cannot boot */
 export function initrdFiles(plan: HostPlan): readonly FilePlan[] {
   return [
-    ...scripts("/usr/lib/nixfleet", "report.sh", "shipped.sh", "activate.sh"),
+    ...scripts("/usr/lib/nixfleet", "report.sh", "shipped.sh", "replaced-files.sh", "activate.sh"),
     conf("/etc/nixfleet/activate.conf", {
       MACHINE_ID: machineIdSource(plan),
       KEYS: plan.persistence.keys.map(({ user, path }) => `${user} ${path}`).join("\n"),
+      ROOT_DEVICE: plan.wipe === null ? "" : (mountAt(plan, "/")?.device ?? ""),
+      STATE: `${plan.persistence.persistRoot}/.nixfleet`,
     }),
     unitFile("nixfleet-activate.service"),
     // What these begin once the root is there must find it complete, and must not begin without.
@@ -30,7 +33,12 @@ export function initrdFiles(plan: HostPlan): readonly FilePlan[] {
 
 /** For the pristine root: what goes on with the work on the running host. Paths on the host. */
 export function continuationFiles(plan: HostPlan): readonly FilePlan[] {
-  return [...pruneFiles(plan), ...machineIdFiles(plan)];
+  return [...pruneFiles(plan), ...machineIdFiles(plan), ...linkedFilesList(plan)];
+}
+
+/** What the next boot has to know of this root: its links that a program may have replaced. */
+function linkedFilesList({ persistence }: HostPlan): readonly FilePlan[] {
+  return [{ kind: "text", path: "/etc/nixfleet/files.list", text: linkedFiles(persistence), mode: "0644" }];
 }
 
 /** They prune what the wipe leaves. */

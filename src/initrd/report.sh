@@ -23,6 +23,21 @@ jsonString() {
   printf '"%s"' "$text"
 }
 
+# Prints the lines of $1 as a JSON list of strings.
+jsonLines() {
+  printf '['
+  separator=''
+  while IFS= read -r line; do
+    [ -n "$line" ] || continue
+    printf '%s' "$separator"
+    jsonString "$line"
+    separator=,
+  done <<EOF
+$1
+EOF
+  printf ']'
+}
+
 # perform STEP: calls it, and adds the time that it takes to `steps`; meanwhile it is in `step`.
 perform() {
   step=$1

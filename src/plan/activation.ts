@@ -1,6 +1,7 @@
 /** The persistence plan as files that existing tools execute: tmpfiles.d(5), fstab(5), and a list for the rest. */
 import { UserError } from "../modules/errors.ts";
 import { fstabLine } from "./fstab.ts";
+import { isRedundant } from "./nesting.ts";
 import type { PersistenceEntry, PersistencePlan } from "./persistence.ts";
 
 /** Where the initrd has the host's root while it activates it. */
@@ -23,28 +24,37 @@ export function tmpfilesConfig(plan: PersistencePlan): string {
 
 /** For `mount --all --fstab F --target-prefix SYSROOT`, which prefixes targets but not the sources of bind mounts. */
 export function bindFstab(plan: PersistencePlan): string {
-  const bound = plan.entries.filter((entry) => entry.how === "bind");
+  const bound = plan.entries.filter((entry) => entry.how === "bind" && !isRedundant(entry));
   return bound.map((entry) => `${bindLine(entry)}\n`).join("");
 }
 
-/** One line for each entry that is bound or linked as is found at boot: its source, its path, its line of fstab. */
-export function autoList(plan: PersistencePlan): string {
-  const auto = plan.entries.filter((entry) => entry.how === "auto");
-  return auto.map((entry) => `${entry.source}\t${entry.path}\t${bindLine(entry)}\n`).join("");
+/** A line for each file that is a link, which a program may replace: its persist root and its path. */
+export function linkedFiles(plan: PersistencePlan): string {
+  const linked = plan.entries.filter(
+    (entry) => entry.kind === "file" && entry.how === "symlink" && entry.within === null,
+  );
+  return linked.map((entry) => `${entry.persistRoot}\t${entry.path}\n`).join("");
+}
+
+/** A line for each entry whose data has a declared owner: mode, user, group, and where the data is. */
+export function ownersList(plan: PersistencePlan): string {
+  // A program makes a linked file itself, as it sees fit.
+  const owned = plan.entries.filter((entry) => entry.kind === "directory" || entry.how === "bind");
+  return owned.map(({ mode, user, group, source }) => `${mode}\t${user}\t${group}\t${source}\n`).join("");
 }
 
 function entryLines(entry: PersistenceEntry): string[] {
   const type = entry.kind === "directory" ? "d" : "f";
+  // A linked file is for its program to make.
+  const source = entry.kind === "file" && entry.how === "symlink" ? [] : [created(type, entry.source, entry)];
+  if (isRedundant(entry)) return source;
+  // Inside an entry of another persist root, it is placed in what that one holds.
+  const place = `${entry.within?.persistRoot ?? ""}${entry.path}`;
   switch (entry.how) {
     case "bind":
-      return [created(type, entry.source, entry), created(type, entry.path, entry)];
+      return [...source, created(type, place, entry)];
     case "symlink":
-      return [
-        ...(entry.kind === "directory" ? [created(type, entry.source, entry)] : []),
-        `L ${escapePath(entry.path)} - - - - ${escapeArgument(entry.source)}`,
-      ];
-    case "auto":
-      return [];
+      return [...source, `L ${escapePath(place)} - - - - ${escapeArgument(entry.source)}`];
   }
 }
 

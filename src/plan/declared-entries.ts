@@ -10,7 +10,7 @@ export interface Home {
   readonly group: string;
 }
 
-export type Declared = PersistenceEntry & {
+export type Declared = Omit<PersistenceEntry, "within"> & {
   readonly parent: { readonly user: string | null; readonly group: string | null; readonly mode: string | null };
 };
 
@@ -69,7 +69,12 @@ function entriesOf(lists: EntryLists, persistRoot: string, root: RootOptions, ho
       how: entry.how,
       ...common(entry, entry.directory),
     })),
-    ...lists.files.map((entry) => ({ kind: "file" as const, how: entry.how, ...common(entry, entry.file) })),
+    ...lists.files.map((entry) => ({
+      kind: "file" as const,
+      // A program that saves by renaming cannot do so over a bind mount (rename(2), EBUSY); over a link it can.
+      how: entry.how === "auto" ? ("symlink" as const) : entry.how,
+      ...common(entry, entry.file),
+    })),
   ];
 }
 

@@ -2,9 +2,12 @@
 import { UserError } from "../modules/errors.ts";
 import type { SystemConfig } from "../system/options.ts";
 import { type Declared, declaredEntries, type Home, homesOf } from "./declared-entries.ts";
+import { foldersAbove, nestingProblems, type Outer, outerEntry } from "./nesting.ts";
 import { isWithin, problemsOf } from "./refusals.ts";
 
 export interface PersistencePlan {
+  /** Where the framework keeps what it has to remember: `/persist`. */
+  readonly persistRoot: string;
   /** Sorted by path; no two have the same. */
   readonly entries: readonly PersistenceEntry[];
   /** Folders above entries, on the persist roots and on the fresh root alike, that are made where they are missing; sorted. */
@@ -20,14 +23,19 @@ export interface PersistenceEntry {
   /** Where its data lives: `/persist/var/log`. */
   readonly source: string;
   readonly persistRoot: string;
-  /** `auto` (files): bound when the source exists at boot, linked when it does not yet. */
-  readonly how: "bind" | "symlink" | "auto";
+  /** A bind mount of the data, or a link to it. */
+  readonly how: "bind" | "symlink";
   readonly user: string;
   readonly group: string;
   /** Octal, four digits. */
   readonly mode: string;
   /** Whether nobody declared user, group or mode: then those count that the host's packages give it, if they have it. */
   readonly asShipped: boolean;
+  /**
+   * Another entry that this one lies in. Where both have one persist root, the outer one holds it already, and it is
+   * redundant: its data is made as declared, and no more.
+   */
+  readonly within: Outer | null;
   /** Options of the bind mount, besides `bind`. */
   readonly mountOptions: readonly string[];
   /** What it is for, in a few words; empty if nobody said. */
@@ -61,17 +69,22 @@ export function persistencePlan(config: SystemConfig): PersistencePlan {
   const homes = homesOf(config);
   const declared = declaredEntries(config, homes);
   const problems = declared.flatMap((entry) => problemsOf(entry, config));
-  const byPath = Map.groupBy(declared, (entry) => entry.path);
-  const entries = [...byPath.values()].map((same) => united(same, problems));
+  const same = Map.groupBy(declared, (entry) => entry.path);
+  const byPath = new Map([...same].map(([path, entries]) => [path, united(entries, problems)]));
+  const entries = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  problems.push(...entries.flatMap((entry) => nestingProblems(entry, byPath)));
   if (problems.length > 0) {
     throw new UserError(
       problems.length === 1 ? "an entry cannot be persisted" : `${problems.length} entries cannot be persisted`,
       problems,
     );
   }
-  entries.sort((a, b) => (a.path < b.path ? -1 : 1));
   return {
-    entries: entries.map(({ parent: _parent, ...entry }) => entry),
+    persistRoot: config.nixfleet.impermanence.persistRoot,
+    entries: entries.map(({ parent: _parent, ...entry }) => {
+      const holder = outerEntry(entry.path, byPath);
+      return { ...entry, within: holder === undefined ? null : { path: holder.path, persistRoot: holder.persistRoot } };
+    }),
     parents: parentsOf(entries, homes, config),
     keys: keysFolders(config, homes),
   };
@@ -133,10 +146,4 @@ function keysFolders(config: SystemConfig, homes: ReadonlyMap<string, Home>): Ke
   return [
     { path: `${config.nixfleet.impermanence.persistRoot}${home.path}/.keys`, user: home.user, group: home.group },
   ];
-}
-
-/** `/a/b/c` → `/a`, `/a/b` */
-function foldersAbove(path: string): string[] {
-  const parts = path.split("/").slice(1, -1);
-  return parts.map((_, i) => `/${parts.slice(0, i + 1).join("/")}`);
 }

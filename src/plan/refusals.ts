@@ -22,9 +22,30 @@ export function problemsOf(entry: Declared, config: SystemConfig): string[] {
   ]) {
     if (isWithin(entry.path, folder)) return say(`nothing below ${folder} can be persisted: ${reason}`);
   }
+  const stranger = unknownOwner(entry, config);
+  if (stranger !== undefined) return say(stranger);
   const managed = managedFiles(config).find((file) => isWithin(file, entry.path));
   if (managed !== undefined) return say(`it would hide ${managed}, which the declaration manages`);
   return [];
+}
+
+function unknownOwner({ user, group }: Declared, { users }: SystemConfig): string | undefined {
+  const userNames = new Set([...Object.values(users.users).map(({ name }) => name), ...users.packageUsers]);
+  if (!userNames.has(user) && !isId(user))
+    return `the host has no user ${user}; declare users.users.${user}, or, if a package brings it, add it to users.packageUsers`;
+  const groupNames = new Set([
+    ...Object.keys(users.groups),
+    ...Object.values(users.users).map((declared) => declared.group),
+    ...users.packageGroups,
+    ...users.packageUsers,
+  ]);
+  if (!groupNames.has(group) && !isId(group))
+    return `the host has no group ${group}; declare users.groups.${group}, or, if a package brings it, add it to users.packageGroups`;
+  return undefined;
+}
+
+function isId(owner: string): boolean {
+  return /^\d+$/.test(owner);
 }
 
 /** Folders in which a persisted path would break the host, each with the reason. */

@@ -16,7 +16,16 @@ const NEEDLESS = [
   "e2scrub_reap.service",
 ];
 
+/** Of base-passwd and systemd, which every host has. */
+const USERS =
+  "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody systemd-network";
+const GROUPS =
+  "root daemon bin sys adm tty disk lp mail news uucp man proxy kmem dialout fax voice cdrom floppy tape sudo audio dip www-data backup operator list irc src shadow utmp video sasl plugdev staff games users nogroup systemd-journal systemd-network input render kvm";
+
 export const debian = defineModule(
   {},
-  { systemd: { units: Object.fromEntries(NEEDLESS.map((unit) => [unit, mkDefault({ enable: false })])) } },
+  {
+    systemd: { units: Object.fromEntries(NEEDLESS.map((unit) => [unit, mkDefault({ enable: false })])) },
+    users: { packageUsers: USERS.split(" "), packageGroups: GROUPS.split(" ") },
+  },
 );

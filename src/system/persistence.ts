@@ -83,7 +83,7 @@ const file = submodule({
     type: types.enum(["auto", "bind", "symlink"]),
     default: "auto",
     description:
-      "`bind`: a bind mount of a file that is made empty if need be. `symlink`: a link to the persist root. `auto`: a bind mount if the file exists at boot, else a link.",
+      "`symlink`: a link to the persist root; a program may replace it by a new file, which is then kept in its place. `bind`: a bind mount of a file that is made empty if need be, for programs that want no link; nothing can be renamed over it. `auto`: the one that suits most programs, a link.",
   }),
 });
 

@@ -74,6 +74,18 @@ export const userOptions = {
       default: {},
       description: "The users, besides those of Debian's packages.",
     }),
+    packageUsers: mkOption({
+      type: listOf(accountName),
+      default: [],
+      example: ["postgres"],
+      description: "Users that the host's packages bring, which entries may belong to.",
+    }),
+    packageGroups: mkOption({
+      type: listOf(accountName),
+      default: [],
+      example: ["postgres"],
+      description: "Groups that the host's packages bring, which entries may belong to.",
+    }),
     groups: mkOption({
       type: attrsOf(
         submodule({

@@ -52,6 +52,7 @@ function entry(path: string, rest: Partial<PersistenceEntry> = {}): PersistenceE
     asShipped: true,
     mountOptions: [],
     purpose: "",
+    within: null,
     declaredAt: ["fleet.ts:1"],
     ...rest,
   };
@@ -104,7 +105,12 @@ async function scene(persistSize = "64M") {
     refresh,
     scratch: folder.path,
     persist: (name: string) => join(path, "persist", name),
-    plan: (...entries: PersistenceEntry[]): PersistencePlan => ({ entries, parents: PARENTS, keys: [] }),
+    plan: (...entries: PersistenceEntry[]): PersistencePlan => ({
+      persistRoot: "/persist",
+      entries,
+      parents: PARENTS,
+      keys: [],
+    }),
     /** What a boot does: a new root, the closure's files, activation; then all that was mounted is unmounted. */
     boot(declared: PersistencePlan, path?: string) {
       const plan = withShippedOwners(declared, root, []);
@@ -121,7 +127,10 @@ async function scene(persistSize = "64M") {
     activate(path = process.env.PATH) {
       const conf = join(folder.path, "activate.conf");
       const report = join(folder.path, "run/activation.json");
-      writeFileSync(conf, scriptParameters({ MACHINE_ID: "", KEYS: "", REPORT: report }));
+      writeFileSync(
+        conf,
+        scriptParameters({ MACHINE_ID: "", KEYS: "", ROOT_DEVICE: "", STATE: "/persist/.nixfleet", REPORT: report }),
+      );
       const script = join(WIPE_SCRIPT, "../activate.sh");
       // In a process namespace of its own the last number is that of the processes there were; its mounts end with it.
       const command = `/bin/sh "$@"; status=$?; /bin/sh -c 'echo $$'; exit "$status"`;

@@ -36,7 +36,7 @@ export const SMALL_HOST: HostPlan = {
       { name: "sudo", gid: null, members: ["alice"] },
     ],
   },
-  persistence: { entries: [], parents: [], keys: [] },
+  persistence: { persistRoot: "/persist", entries: [], parents: [], keys: [] },
   wipe: { label: "root", retentionDays: 30, keepNewest: 3, onFailure: "boot" },
   disk: { disks: [] },
   loader: { esp: null, biosBoot: null, configurationLimit: 10, timeout: 5, tries: 3 },

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { UserError } from "../../src/modules/errors.ts";
-import { autoList, bindFstab, tmpfilesConfig } from "../../src/plan/activation.ts";
+import { bindFstab, linkedFiles, ownersList, tmpfilesConfig } from "../../src/plan/activation.ts";
 import { fstabLine } from "../../src/plan/fstab.ts";
 import type { PersistenceEntry } from "../../src/plan/persistence.ts";
 import { planWith } from "./host.ts";
@@ -24,12 +24,13 @@ function entryAt(path: string, rest: Partial<PersistenceEntry> = {}): Persistenc
     asShipped: false,
     mountOptions: [],
     purpose: "",
+    within: null,
     declaredAt: [],
     ...rest,
   };
 }
 
-const planOf = (...entries: PersistenceEntry[]) => ({ entries, parents: [], keys: [] });
+const planOf = (...entries: PersistenceEntry[]) => ({ persistRoot: "/persist", entries, parents: [], keys: [] });
 
 /** Names as hostile as a file's can be, but for control characters, which evaluation refuses. */
 const name = fc
@@ -99,13 +100,28 @@ test("a newline is refused by both", () => {
 
 test("what exists keeps its owner and mode, but for the owner of the primary user's home", () => {
   const lines = tmpfilesConfig(planWith().persistence).trim().split("\n");
-  const ensured = lines.filter((line) => !/^[df] ".*" :0\d{3} :\S+ :\S+ -$/.test(line));
+  const ensured = lines.filter((line) => !line.startsWith("L ") && !/^[df] ".*" :0\d{3} :\S+ :\S+ -$/.test(line));
   assert.deepEqual(ensured, ['d "/home/alice" :0700 alice alice -', 'd "/persist/home/alice" :0700 alice alice -']);
 });
 
-test("an entry is bound, linked, or left to be found out at boot", () => {
-  const plan = planOf(entryAt("/a"), entryAt("/b", { how: "symlink" }), entryAt("/c", { kind: "file", how: "auto" }));
+test("an entry is bound or linked; a linked file is its program's to make, so it has no declared owner", () => {
+  const plan = planOf(
+    entryAt("/a", { mode: "0700", user: "alice" }),
+    entryAt("/b", { how: "symlink" }),
+    entryAt("/c", { kind: "file", how: "symlink" }),
+  );
   assert.equal(bindFstab(plan), "/sysroot/persist/a /a none bind 0 0\n");
   assert.match(tmpfilesConfig(plan), /^L "\/b" - - - - \/persist\/b$/m);
-  assert.equal(autoList(plan), "/persist/c\t/c\t/sysroot/persist/c /c none bind 0 0\n");
+  assert.doesNotMatch(tmpfilesConfig(plan), /^f/m);
+  assert.equal(linkedFiles(plan), "/persist\t/c\n");
+  assert.equal(ownersList(plan), "0700\talice\troot\t/persist/a\n0755\troot\troot\t/persist/b\n");
+});
+
+test("inside another entry of its persist root an entry is made and not mounted; inside one of another it is both", () => {
+  const inner = entryAt("/a/b", { within: { path: "/a", persistRoot: "/persist" } });
+  assert.equal(bindFstab(planOf(inner)), "");
+  assert.equal(tmpfilesConfig(planOf(inner)), 'd "/persist/a/b" :0755 :root :root -\n');
+  const other = { ...inner, persistRoot: "/data", source: "/data/a/b" };
+  assert.equal(bindFstab(planOf(other)), "/sysroot/data/a/b /a/b none bind 0 0\n");
+  assert.match(tmpfilesConfig(planOf(other)), /^d "\/persist\/a\/b"/m);
 });

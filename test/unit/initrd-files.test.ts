@@ -13,7 +13,8 @@ const MACHINE_ID = {
   path: "/etc/machine-id",
   source: "/persist/etc/machine-id",
   persistRoot: "/persist",
-  how: "auto",
+  how: "symlink",
+  within: null,
   user: "root",
   group: "root",
   mode: "0444",
@@ -34,6 +35,7 @@ const PLAN: HostPlan = {
   files: [],
   users: { users: [], groups: [] },
   persistence: {
+    persistRoot: "/persist",
     entries: [MACHINE_ID],
     parents: [],
     keys: [{ path: "/persist/home/alice/.keys", user: "alice", group: "alice" }],

@@ -96,6 +96,28 @@ test("the same path declared alike by two modules is one entry with two declarer
   assert.equal(same[0]?.purpose, "data");
 });
 
+test("an entry inside another is told by it, whatever is between, and by no neighbour", () => {
+  const nested = persist({ directories: ["/srv/a", "/srv/a-b", "/srv/a/x/y"] });
+  assert.equal(entry("/srv/a/x/y", nested).within?.path, "/srv/a");
+  assert.equal(entry("/srv/a-b", nested).within, null);
+});
+
+test("a file that a program may replace is a link; who wants a bind mount says so", () => {
+  const files = persist({ files: ["/srv/f", { file: "/srv/b", how: "bind" }] });
+  assert.deepEqual([entry("/srv/f", files).how, entry("/srv/b", files).how], ["symlink", "bind"]);
+});
+
+test("an owner may be declared, come with a package that somebody names, or be a number", () => {
+  const owners = persist({
+    directories: [
+      { directory: "/srv/a", user: "postgres" },
+      { directory: "/srv/b", user: "1234", group: "adm" },
+      { directory: "/srv/c", user: "alice", group: "www-data" },
+    ],
+  });
+  assert.equal(entry("/srv/a", { users: { packageUsers: ["postgres"] } }, owners).group, "postgres");
+});
+
 test("every entry knows the file and line of the module that declares it", () => {
   for (const { declaredAt } of planWith(persist({ files: ["/srv/f"] })).persistence.entries) {
     assert.match(declaredAt.join(), /^\/.*\.ts:\d+$/);
@@ -118,6 +140,13 @@ const refused: readonly (readonly [what: string, lists: object, message: RegExp]
   ["a folder that holds such files", { directories: ["/etc"] }, /would hide \/etc\//],
   ["in two ways", { directories: ["/srv/a", { directory: "/srv/a", mode: "0700" }] }, /declared in two ways/],
   ["as a file and as a directory", { directories: ["/srv/a"], files: ["/srv/a"] }, /declared in two ways/],
+  [
+    "owned by nobody the host has",
+    { directories: [{ directory: "/srv/a", user: "eve" }] },
+    /no user eve; declare users\.users\.eve/,
+  ],
+  ["of a group the host has not", { files: [{ file: "/srv/a", group: "eve" }] }, /no group eve; declare/],
+  ["below a file", { files: ["/srv/a"], directories: ["/srv/a/b"] }, /\/srv\/a, above it, is declared as a file/],
   ["of an unknown user", { users: { eve: { directories: ["a"] } } }, /no user eve/],
   ["with a mode that is none", { directories: [{ directory: "/srv/a", mode: "0999" }] }, /octal mode/],
   ["out of a home with ..", { users: { alice: { directories: ["../../etc"] } } }, /`\.\.` is not allowed/],

@@ -53,7 +53,7 @@ describe("a host with an ephemeral root", () => {
   const lines = async (command: string) => (await guest.ssh(command)).replace(/\n$/, "").split("\n");
   const line = async (command: string) => (await guest.ssh(command)).trim();
 
-  describe("on its first boot", () => checks(true));
+  describe("on its first boot", checks);
 
   test("its power is cut after declared and undeclared files were written and synced", async () => {
     Object.assign(firstBoot, {
@@ -65,6 +65,10 @@ describe("a host with an ephemeral root", () => {
       [
         "set -eu",
         ...entries.filter(isMarkable).map((entry) => `printf 'kept\\n' > ${quoted(marker(entry))}`),
+        // As ssh saves its known hosts, and many an editor any file.
+        ...REPLACED.map(
+          (path) => `printf 'replaced\\n' > ${quoted(`${path}.tmp`)} && mv -T ${quoted(`${path}.tmp`)} ${quoted(path)}`,
+        ),
         ...UNDECLARED.map((path) => `mkdir -p ${quoted(join(path, ".."))} && echo lost > ${quoted(path)}`),
         // As a hostile user may leave it: a link out of .keys, and a file of root's in it.
         "echo secret > /home/alice/.keys/of-root && chmod 600 /home/alice/.keys/of-root",
@@ -79,11 +83,12 @@ describe("a host with an ephemeral root", () => {
     assert.notEqual(await line("cat /proc/sys/kernel/random/boot_id"), firstBoot.bootId);
   });
 
-  describe("on its second boot", () => checks(false));
+  describe("on its second boot", checks);
 
   test("what was written to declared paths is there", async () => {
     for (const entry of entries.filter(isMarkable)) {
-      assert.equal(await line(`cat ${quoted(marker(entry))}`), "kept", entry.path);
+      const expected = REPLACED.includes(entry.path) ? "replaced" : "kept";
+      assert.equal(await line(`cat ${quoted(marker(entry))}`), expected, entry.path);
     }
   });
 
@@ -122,6 +127,18 @@ describe("a host with an ephemeral root", () => {
     assert.equal(await line("stat -c %U /persist/passwords /persist/passwords/alice"), "root\nroot");
   });
 
+  test("a declared file that a program replaced survives an ordinary reboot too", async () => {
+    for (const path of REPLACED)
+      await guest.ssh(`printf 'again\\n' > ${quoted(`${path}.tmp`)} && mv -T ${quoted(`${path}.tmp`)} ${quoted(path)}`);
+    await guest.shutdown(BOOT_TIME);
+    guest = await start();
+    for (const path of REPLACED) {
+      assert.equal(await line(`cat ${quoted(path)}`), "again", path);
+      assert.equal(await line(`readlink ${quoted(path)}`), `/persist${path}`);
+    }
+    assert.deepEqual(JSON.parse(await guest.ssh("cat /run/nixfleet/activation.json")).carried, REPLACED.toSorted());
+  });
+
   test("an old root is booted by its name, and everything stays as it is", async () => {
     const roots = "mount -o subvolid=5,ro /dev/disk/by-label/root /mnt; ls /mnt /mnt/old_roots; umount /mnt";
     const before = await lines(roots);
@@ -135,16 +152,13 @@ describe("a host with an ephemeral root", () => {
   });
 
   /** What holds on every boot. */
-  function checks(first: boolean) {
+  function checks() {
     test("every declared entry is in place, its owner and mode as declared", async () => {
       const mounts = await bindMounts();
       for (const entry of entries) {
-        const bound = entry.how === "bind" || (entry.how === "auto" && !first);
         const path = quoted(entry.path);
-        if (bound) {
+        if (entry.how === "bind") {
           assert.equal(mounts.get(entry.path), `/@persist${entry.path}`, `${entry.path} is not bound to its source`);
-          // A file that the host made itself, by its program's own rules, has the mode it was given.
-          if (entry.how === "auto") continue;
           assert.equal(
             await line(`stat -c '%U:%G %04a' ${path}`),
             `${entry.user}:${entry.group} ${entry.mode}`,
@@ -160,6 +174,13 @@ describe("a host with an ephemeral root", () => {
           );
         }
       }
+    });
+
+    test("a file manager shows mounts in homes, and not those that are to be hidden", async () => {
+      // GLib's own list, which file managers go by.
+      const shown = async (user: string) => lines(`su ${user} --shell /bin/sh --command 'gio mount --list'`);
+      assert.match((await shown("bob")).join("\n"), /in box/);
+      assert.doesNotMatch((await shown("alice")).join("\n"), /notes/);
     });
 
     test("every folder above an entry belongs to whom the plan says", async () => {
@@ -209,6 +230,9 @@ describe("a host with an ephemeral root", () => {
 function marker(entry: PersistenceEntry): string {
   return entry.kind === "directory" ? join(entry.path, "marker") : entry.path;
 }
+
+/** Files that a program replaces while the host runs. */
+const REPLACED = ["/home/alice/.ssh/known_hosts", "/etc/deep/er/auto.conf", "/etc/linked.conf"];
 
 /** The machine-id is the machine's own to write. */
 function isMarkable(entry: PersistenceEntry): boolean {

@@ -27,6 +27,7 @@ export const tested = mkHost({
         },
       },
       environment: {
+        systemPackages: ["libglib2.0-bin"],
         etc: { "motd.d/tested": { text: "hello" }, "tested-link": { target: "/etc/hostname" } },
         persistence: {
           "/persist": {

@@ -1,0 +1,99 @@
+/** A root as the initrd has it, and the activation's own script run on it. */
+import { spawnSync } from "node:child_process";
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { scriptParameters, WIPE_SCRIPT } from "../../src/initrd/files.ts";
+import { run } from "../../src/machine/process.ts";
+import { temporaryFolder } from "../../src/machine/resources.ts";
+import { bindFstab, linkedFiles, ownersList, SYSROOT, tmpfilesConfig } from "../../src/plan/activation.ts";
+import type { PersistenceEntry } from "../../src/plan/persistence.ts";
+
+export const CLOSURE = "/nix/store/abc-nixfleet-test";
+export const ALICE = 1234;
+
+export interface Root extends AsyncDisposable {
+  /** What a boot has at /sysroot. */
+  readonly path: string;
+  readonly scratch: string;
+}
+
+/** A root with a closure and a persist root that hold what activation reads; nothing of it is on a disk. */
+export async function freshRoot(entries: readonly PersistenceEntry[]): Promise<Root> {
+  const stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder());
+  const path = join(folder.path, "sysroot");
+  mkdirSync(path);
+  await run("mount", ["-t", "tmpfs", "tmpfs", path]);
+  stack.defer(() => run("umount", ["--recursive", path]).then(() => {}));
+  for (const made of ["etc", "home", "usr", "persist/etc", "persist/home/alice"]) {
+    mkdirSync(join(path, made), { recursive: true });
+  }
+  chownSync(join(path, "persist/home/alice"), ALICE, ALICE);
+  writeAccounts(path);
+  writeClosure(join(path, CLOSURE), entries, path);
+  const all = stack.move();
+  return { path, scratch: folder.path, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
+export function writeAccounts(root: string): void {
+  writeFileSync(
+    join(root, "etc/passwd"),
+    `root:x:0:0::/root:/bin/sh\nalice:x:${ALICE}:${ALICE}::/home/alice:/bin/sh\n`,
+  );
+  writeFileSync(join(root, "etc/group"), `root:x:0:\nalice:x:${ALICE}:\n`);
+}
+
+/** @param sysroot where the root is mounted, which the renderers say is at `SYSROOT` */
+export function writeClosure(folder: string, entries: readonly PersistenceEntry[], sysroot: string): void {
+  const plan = {
+    persistRoot: "/persist",
+    entries,
+    parents: [{ path: "/var", user: "root", group: "root", mode: "0755", ensured: false }],
+    keys: [],
+  };
+  mkdirSync(join(folder, "usr/bin"), { recursive: true });
+  writeFileSync(join(folder, "tmpfiles.conf"), tmpfilesConfig(plan));
+  writeFileSync(join(folder, "fstab"), bindFstab(plan).replaceAll(`${SYSROOT}/`, `${sysroot}/`));
+  writeFileSync(join(folder, "files.list"), linkedFiles(plan));
+  writeFileSync(join(folder, "owners.list"), ownersList(plan));
+}
+
+export function entry(
+  kind: "directory" | "file",
+  path: string,
+  how: PersistenceEntry["how"],
+  rest: Partial<PersistenceEntry> = {},
+): PersistenceEntry {
+  return {
+    kind,
+    path,
+    how,
+    source: `/persist${path}`,
+    persistRoot: "/persist",
+    user: "root",
+    group: "root",
+    mode: kind === "file" ? "0644" : "0755",
+    asShipped: false,
+    within: null,
+    mountOptions: [],
+    purpose: "",
+    declaredAt: [],
+    ...rest,
+  };
+}
+
+export function activate(
+  root: Pick<Root, "path" | "scratch">,
+  parameters: { MACHINE_ID?: string; KEYS?: string; ROOT_DEVICE?: string } = {},
+) {
+  const conf = join(root.scratch, "activate.conf");
+  const report = join(root.scratch, "run/activation.json");
+  const all = { MACHINE_ID: "", KEYS: "", ROOT_DEVICE: "", STATE: "/persist/.nixfleet", REPORT: report, ...parameters };
+  writeFileSync(conf, scriptParameters(all));
+  const script = join(WIPE_SCRIPT, "../activate.sh");
+  // In a process namespace of its own the last number is that of the processes there were.
+  const command = `/bin/sh "$@"; status=$?; /bin/sh -c 'echo $$'; exit "$status"`;
+  const argv = ["--pid", "--fork", "/bin/sh", "-c", command, "sh", script, root.path, CLOSURE, conf];
+  const { status, stdout, stderr } = spawnSync("unshare", argv, { encoding: "utf8" });
+  return { exitCode: status, stderr, processes: Number(stdout), report: JSON.parse(readFileSync(report, "utf8")) };
+}

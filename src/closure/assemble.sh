@@ -16,4 +16,7 @@ exec setpriv --pdeathsig KILL -- unshare --mount --pid --fork --kill-child --mou
   INITRD=No \
   NIXFLEET_CUSTOMIZE="$NIXFLEET_CUSTOMIZE" \
   NIXFLEET_LOCALES="$NIXFLEET_LOCALES" \
+  NIXFLEET_NODE="$NIXFLEET_NODE" \
+  NIXFLEET_RENUMBER="$NIXFLEET_RENUMBER" \
+  NIXFLEET_IDS="$NIXFLEET_IDS" \
   mmdebstrap "$@"

@@ -2,13 +2,14 @@
 import { join } from "node:path";
 import { UserError } from "../modules/errors.ts";
 import type { HostPlan } from "../plan/host.ts";
+import type { AccountIds } from "./account-ids.ts";
 import type { Activation } from "./activation.ts";
 import { type Cache, lockCache, lookUp, openCache } from "./cache.ts";
 import { diskFull } from "./disk-full.ts";
 import { hostInputs, hostObject } from "./host-object.ts";
 import { type LockEntry, packageRequest, readLock, requestKey } from "./lock.ts";
-import { packageInputs, packageObject } from "./package-object.ts";
-import { lockRequest } from "./update.ts";
+import { lookUpPackages, packageObject } from "./package-object.ts";
+import { lockIds, lockRequest } from "./update.ts";
 
 export interface StoreObject {
   /** On the host: `/nix/store/<digest>-<name>`. */
@@ -38,8 +39,8 @@ export interface BuildOptions {
 }
 
 /**
- * Builds a host's closure. The first build of a package request locks its packages in `nixfleet.lock`; from then on
- * the same inputs give the same digest, on any machine, at any time.
+ * Builds a host's closure. The first build of a package request locks its packages, and the ids of the accounts that
+ * they make, in `nixfleet.lock`; from then on the same inputs give the same digest, on any machine, at any time.
  * @throws UserError for whatever the user can change: no root, no network, a full disk, a plan that does not fit
  */
 export async function buildClosure(plan: HostPlan, activation: Activation, options: BuildOptions): Promise<Closure> {
@@ -48,16 +49,18 @@ export async function buildClosure(plan: HostPlan, activation: Activation, optio
   try {
     const lock = await readLock(options.fleetFolder);
     const locked = lock.requests[requestKey(packageRequest(plan.packages))];
-    const made = locked === undefined ? null : await lookUpClosure(plan, activation, locked, cache);
+    const made = locked === undefined ? null : await lookUpClosure(plan, activation, locked, lock.ids, cache);
     if (made !== null) return made;
 
     refuseUnprivileged();
     await using _ = await lockCache(cache, () => progress("waiting for another build to end"));
     const entry = await lockRequest(plan, options, cache, progress);
+    const { ids } = await readLock(options.fleetFolder);
     // Another build may have made it while this one waited.
-    const madeMeanwhile = await lookUpClosure(plan, activation, entry, cache);
+    const madeMeanwhile = await lookUpClosure(plan, activation, entry, ids, cache);
     if (madeMeanwhile !== null) return madeMeanwhile;
-    const packages = await packageObject(entry, cache, progress);
+    const { name: packages, ids: allIds } = await packageObject(entry, ids, cache, progress);
+    await lockIds(allIds, options.fleetFolder);
     progress(`making the closure of ${plan.hostName}`);
     return described(await hostObject(plan, activation, entry, packages, cache), packages, cache, true);
   } catch (error) {
@@ -69,9 +72,10 @@ async function lookUpClosure(
   plan: HostPlan,
   activation: Activation,
   entry: LockEntry,
+  ids: AccountIds,
   cache: Cache,
 ): Promise<Closure | null> {
-  const packages = await lookUp(cache, packageInputs(entry));
+  const packages = await lookUpPackages(entry, ids, cache);
   if (packages === null) return null;
   const host = await lookUp(cache, hostInputs(plan, activation, entry, packages));
   return host === null ? null : described(host, packages, cache, false);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # mmdebstrap's customize hook: $1 is the tree, all its packages are installed, /dev, /proc and /sys are mounted in it.
-# Makes in the tree what its packages alone do not: locales, and the generic initrd as /boot/initrd.
+# Makes in the tree what its packages alone do not: locales, ids that stay, and the generic initrd as /boot/initrd.
 set -eu
 root=$1
 
@@ -56,4 +56,6 @@ make_initrd() {
 }
 
 [ -z "$NIXFLEET_LOCALES" ] || generate_locales
+# Before the initrd, which holds accounts too.
+"$NIXFLEET_NODE" "$NIXFLEET_RENUMBER" "$root" "$NIXFLEET_IDS"
 make_initrd

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../modules/errors.ts";
 import type { PackagesPlan } from "../plan/packages.ts";
+import { NO_IDS } from "./account-ids.ts";
 
 export const LOCK_FILE = "nixfleet.lock";
 
@@ -35,11 +36,25 @@ const lockEntry = z.strictObject({
   packages: z.array(lockedPackage).min(1),
 });
 
+const idsByName = z.record(
+  z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*\$?$/, "is not the name of an account"),
+  z.int().min(100, "is below 100: Debian gives those for good").max(999, "is above 999: those are people's"),
+);
+
+const UNKNOWN_VERSION = "is not a version of the lock that this nixfleet knows";
+
 const lockSchema = z.strictObject({
-  version: z.literal(1, "is not a version of the lock that this nixfleet knows"),
+  version: z.literal(2, UNKNOWN_VERSION),
   /** By `requestKey`. */
   requests: z.record(z.string(), lockEntry),
+  /** Of the accounts that packages make. A name is never removed: what it owned may be on a persist root still. */
+  ids: z.strictObject({ users: idsByName, groups: idsByName }),
 });
+
+/** Before ids were in it. */
+const firstSchema = z
+  .strictObject({ version: z.literal(1, UNKNOWN_VERSION), requests: z.record(z.string(), lockEntry) })
+  .transform((lock) => ({ ...lock, version: 2 as const, ids: NO_IDS }));
 
 type DeepReadonly<T> = { readonly [K in keyof T]: T[K] extends object ? DeepReadonly<T[K]> : T[K] };
 export type LockedPackage = DeepReadonly<z.infer<typeof lockedPackage>>;
@@ -49,7 +64,7 @@ export type Lock = DeepReadonly<z.infer<typeof lockSchema>>;
 /** What a lock entry answers: the packages plan, with what every closure needs besides. */
 export type PackageRequest = PackagesPlan;
 
-export const EMPTY_LOCK: Lock = { version: 1, requests: {} };
+export const EMPTY_LOCK: Lock = { version: 2, requests: {}, ids: NO_IDS };
 
 /** What building a closure needs in the tree, whatever the host asked for: the initrd is made there. */
 const ALWAYS = ["btrfs-progs", "dracut", "systemd-sysv", "udev", "zstd"];
@@ -95,7 +110,8 @@ export function parseLock(text: string, file: string): Lock {
     const reason = conflict ? "it holds the conflict markers of a merge" : String(error);
     throw new UserError(`${file} is not JSON`, [reason, fix]);
   }
-  const parsed = lockSchema.safeParse(json);
+  const first = z.object({ version: z.literal(1) }).safeParse(json).success;
+  const parsed = (first ? firstSchema : lockSchema).safeParse(json);
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the whole"}: ${issue.message}`);
     throw new UserError(`${file} is not a lock of nixfleet`, [...issues.slice(0, 5), fix]);
@@ -103,6 +119,14 @@ export function parseLock(text: string, file: string): Lock {
   for (const [key, entry] of Object.entries(parsed.data.requests)) {
     if (requestKey(entry.request) !== key)
       throw new UserError(`${file} was changed by hand`, [`requests.${key}.request does not belong to that key`, fix]);
+  }
+  for (const [kind, ids] of Object.entries(parsed.data.ids)) {
+    for (const same of Map.groupBy(Object.entries(ids), ([, id]) => id).values()) {
+      if (same.length < 2) continue;
+      throw new UserError(`${file} gives one id to two ${kind}: ${same.map(([name]) => name).join(" and ")}`, [
+        `give each its own in ids.${kind}: what belongs to whom on the hosts' persist roots decides which`,
+      ]);
+    }
   }
   return parsed.data;
 }
@@ -129,5 +153,11 @@ export function formatLock(lock: Lock): string {
     ].join("\n");
   });
   const body = entries.length === 0 ? "{}" : `{\n${entries.join(",\n")}\n  }`;
-  return `{\n  "version": ${lock.version},\n  "requests": ${body}\n}\n`;
+  const ids = JSON.stringify({ users: inOrder(lock.ids.users), groups: inOrder(lock.ids.groups) }, null, 2);
+  const members = [`"version": ${lock.version}`, `"requests": ${body}`, `"ids": ${ids.replaceAll("\n", "\n  ")}`];
+  return `{\n  ${members.join(",\n  ")}\n}\n`;
+}
+
+function inOrder(ids: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(ids).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

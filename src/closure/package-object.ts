@@ -5,6 +5,7 @@ import { arch } from "node:os";
 import { join } from "node:path";
 import { CommandError, run } from "../machine/process.ts";
 import { UserError } from "../modules/errors.ts";
+import { type AccountIds, allocatedIds, hasIdsOf, idsOf, withIdsOf } from "./account-ids.ts";
 import { type Cache, lookUp, remember, unfinishedFolder } from "./cache.ts";
 import { clampTimes, treeDigest } from "./digest.ts";
 import { saysDiskFull } from "./disk-full.ts";
@@ -14,33 +15,59 @@ import { repositoryLine, writeRepository } from "./repository.ts";
 
 const SCRIPTS = import.meta.dirname;
 
-/** A hash of all that a package object is made from: the locked packages and the recipe. */
-export function packageInputs(entry: LockEntry): string {
-  const recipe = ["assemble.sh", "customize.sh", "strip.sh", "package-object.ts"].map((name) => readRecipe(name));
+/** The files that decide what a package object is, besides the locked packages and the ids of accounts. */
+const RECIPE = ["assemble.sh", "customize.sh", "strip.sh", "package-object.ts", "account-ids.ts", "renumber.ts"];
+
+/** A hash of all that a package object is made from; without ids, one that leads to its latest, whatever those were. */
+export function packageInputs(entry: LockEntry, ids: AccountIds | null): string {
+  const recipe = RECIPE.map((name) => readRecipe(name));
   return createHash("sha256")
-    .update(JSON.stringify([entry, recipe]))
+    .update(JSON.stringify([entry, recipe, ids]))
     .digest("hex");
 }
 
-/** The published package has compiled files. */
+/** The package object of a lock entry in which accounts have these ids, if the cache has it. */
+export async function lookUpPackages(entry: LockEntry, ids: AccountIds, cache: Cache): Promise<string | null> {
+  const names = await accountNames(entry, cache);
+  return names !== null && hasIdsOf(names, ids) ? lookUp(cache, packageInputs(entry, idsOf(names, ids))) : null;
+}
+
+/** The accounts that the packages make, known once they have been assembled; their ids here are of no account. */
+async function accountNames(entry: LockEntry, cache: Cache): Promise<AccountIds | null> {
+  const latest = await lookUp(cache, packageInputs(entry, null));
+  return latest === null ? null : allocatedIds(join(cache.store, latest));
+}
+
 function readRecipe(name: string): string {
-  const compiled = import.meta.filename.endsWith(".js") ? name.replace(/\.ts$/, ".js") : name;
-  return readFileSync(join(SCRIPTS, compiled), "utf8");
+  return readFileSync(join(SCRIPTS, compiled(name)), "utf8");
+}
+
+/** The published package has compiled files. */
+function compiled(name: string): string {
+  return import.meta.filename.endsWith(".js") ? name.replace(/\.ts$/, ".js") : name;
+}
+
+export interface PackageObject {
+  /** In the store: `<digest>-debian-<suite>`. */
+  readonly name: string;
+  /** Those given, and those that its accounts got because they had none. */
+  readonly ids: AccountIds;
 }
 
 /**
  * Makes the package object of a lock entry, unless the cache has it. The caller holds the lock of the cache.
- * @returns its name in the store: `<digest>-debian-<suite>`
  * @throws UserError when a package cannot be had or installed
  */
 export async function packageObject(
   entry: LockEntry,
+  given: AccountIds,
   cache: Cache,
   onProgress: (step: string) => void,
-): Promise<string> {
-  const inputs = packageInputs(entry);
-  const made = await lookUp(cache, inputs);
-  if (made !== null) return made;
+): Promise<PackageObject> {
+  const names = await accountNames(entry, cache);
+  const known = names === null ? given : withIdsOf(names, given);
+  const made = await lookUpPackages(entry, known, cache);
+  if (made !== null) return { name: made, ids: known };
   refuseForeign(entry.request.architecture);
   await fetchPackages(entry, cache, onProgress);
 
@@ -48,7 +75,7 @@ export async function packageObject(
   const start = Math.floor(Date.now() / 1000) - 1;
   await using work = await unfinishedFolder(cache.store);
   const tree = join(work.path, "tree");
-  await assemble(entry, cache, work.path, tree);
+  await assemble(entry, given, cache, work.path, tree);
   await run("sh", [join(SCRIPTS, "strip.sh"), tree]);
   writeFileSync(join(tree, "manifest.json"), `${JSON.stringify(manifest(entry, tree), null, 2)}\n`);
   chmodSync(join(tree, "manifest.json"), 0o644);
@@ -57,11 +84,12 @@ export async function packageObject(
   onProgress("digesting the packages");
   const name = `${await treeDigest(tree)}-debian-${entry.request.suite}`;
   await work.finish("tree", join(cache.store, name));
-  await remember(cache, inputs, name);
-  return name;
+  const own = allocatedIds(join(cache.store, name));
+  for (const ids of [own, null]) await remember(cache, packageInputs(entry, ids), name);
+  return { name, ids: withIdsOf(own, given) };
 }
 
-async function assemble(entry: LockEntry, cache: Cache, work: string, tree: string): Promise<void> {
+async function assemble(entry: LockEntry, ids: AccountIds, cache: Cache, work: string, tree: string): Promise<void> {
   const { suite, architecture, packages, locales } = entry.request;
   const repository = join(work, "repository");
   await writeRepository(repository, suite, entry.packages, cache);
@@ -85,6 +113,9 @@ async function assemble(entry: LockEntry, cache: Cache, work: string, tree: stri
     TMPDIR: temporary,
     NIXFLEET_CUSTOMIZE: join(SCRIPTS, "customize.sh"),
     NIXFLEET_LOCALES: locales.join(" "),
+    NIXFLEET_NODE: process.execPath,
+    NIXFLEET_RENUMBER: join(SCRIPTS, compiled("renumber.ts")),
+    NIXFLEET_IDS: JSON.stringify(ids),
   };
   const full: string[] = []; // it is seldom among the last lines
   const onLine = (line: string): void => {

@@ -21,6 +21,7 @@ rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid- et
 rm -f var/lib/dpkg/lock var/lib/dpkg/lock-frontend var/lib/dpkg/triggers/Lock
 rm -f var/lib/dpkg/*-old var/cache/debconf/*-old var/cache/ldconfig/aux-cache
 rm -rf var/lib/apt/lists var/cache/apt var/lib/dpkg/updates
+rm -rf var/lib/systemd/deb-systemd-helper-* var/lib/systemd/deb-systemd-user-helper-*
 mkdir -p var/lib/apt/lists/partial var/cache/apt/archives/partial var/lib/dpkg/updates
 find var/log var/tmp var/backups -xdev -mindepth 1 ! -type d -exec rm -f {} +
 find var/tmp var/backups -xdev -mindepth 1 -delete

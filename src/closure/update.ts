@@ -1,6 +1,7 @@
 /** Moves the lock: a first build adds what it asks for, and only `nixfleet update` replaces what is there. */
 import { UserError } from "../modules/errors.ts";
 import type { HostPlan } from "../plan/host.ts";
+import { type AccountIds, hasIdsOf } from "./account-ids.ts";
 import { type Cache, lockCache, openCache } from "./cache.ts";
 import { diskFull } from "./disk-full.ts";
 import {
@@ -49,7 +50,7 @@ export async function updateLock(plans: readonly HostPlan[], options: LockOption
       // An update that finds nothing new leaves the date, and so the digest of every closure, as it was.
       requests[key] = before !== undefined && samePackages(before, entry) ? before : entry;
     }
-    const lock: Lock = { version: 1, requests };
+    const lock: Lock = { ...old, requests };
     await writeLock(options.fleetFolder, lock);
     return lockChanges(old, lock);
   } catch (error) {
@@ -73,8 +74,14 @@ export async function lockRequest(
   const entry = await resolveRequest(request, packagesToKeep(lock, request), now(), cache);
   const used = options.fleet === undefined ? null : new Set(requestsOf(options.fleet).keys());
   const others = Object.entries(lock.requests).filter(([other]) => used === null || used.has(other));
-  await writeLock(options.fleetFolder, { version: 1, requests: { ...Object.fromEntries(others), [key]: entry } });
+  await writeLock(options.fleetFolder, { ...lock, requests: { ...Object.fromEntries(others), [key]: entry } });
   return entry;
+}
+
+/** Keeps the ids of accounts that are new in the lock. */
+export async function lockIds(ids: AccountIds, fleetFolder: string): Promise<void> {
+  const lock = await readLock(fleetFolder);
+  if (!hasIdsOf(ids, lock.ids)) await writeLock(fleetFolder, { ...lock, ids });
 }
 
 /** What the fleet has locked of the same suite: one package more is not to move all others. The newest entry decides. */

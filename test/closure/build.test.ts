@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { zstdDecompressSync } from "node:zlib";
+import { allocatedIds, idsOf } from "../../src/closure/account-ids.ts";
 import type { Closure } from "../../src/closure/closure.ts";
 import { treeDigest } from "../../src/closure/digest.ts";
 import { installClosure } from "../../src/closure/install.ts";
@@ -190,6 +191,44 @@ describe("building a closure", () => {
     assert.ok(entry);
     for (const folder of [closure.folder, closure.packages.folder]) {
       assert.equal(await run("find", [folder, "-newermt", `@${entry.date}`]), "");
+    }
+  });
+
+  test("a package with a system user comes, goes and comes back, and no id in a closure changes but to be there", async () => {
+    const another = join(scratch.path, "another fleet");
+    await run("cp", ["-a", fleetFolder, another]);
+    const { packages } = SMALL_HOST;
+    // Installed before the others that make users, it would take their numbers.
+    const change = { packages: { ...packages, packages: ["avahi-daemon", ...packages.packages] } };
+    const accounts = (made: Closure | null) => allocatedIds(made?.packages.folder ?? "");
+    const before = accounts(closure);
+    assert.ok(before.users.sshd && before.users.messagebus && before.groups._ssh && before.groups["systemd-journal"]);
+
+    const added = await build({ fleetFolder: another, cache, change });
+    assert.ok(added.closure, added.error);
+    const after = accounts(added.closure);
+    assert.deepEqual(idsOf(before, after), before);
+    assert.ok(after.users.avahi);
+    assert.deepEqual((await readLock(another)).ids, after);
+
+    const removed = await build({ fleetFolder: another, cache, fleet: [SMALL_HOST] });
+    assert.equal(removed.closure?.storePath, closure.storePath, removed.error);
+    assert.deepEqual((await readLock(another)).ids, after, "its data may be there still");
+    const again = await build({ fleetFolder: another, cache, change });
+    assert.equal(again.closure?.storePath, added.closure.storePath, again.error);
+
+    const inPackages = (path: string) => lstatSync(join(added.closure?.packages.folder ?? "", path));
+    const [agent, helper] = [inPackages("usr/bin/ssh-agent"), inPackages("usr/lib/dbus-1.0/dbus-daemon-launch-helper")];
+    assert.deepEqual([agent.uid, agent.gid, (agent.mode & 0o7777).toString(8)], [0, after.groups._ssh, "2755"]);
+    assert.deepEqual(
+      [helper.uid, helper.gid, (helper.mode & 0o7777).toString(8)],
+      [0, after.groups.messagebus, "4754"],
+    );
+    const network = inPackages("var/lib/systemd/network");
+    assert.deepEqual([network.uid, network.gid], [after.users["systemd-network"], after.groups["systemd-network"]]);
+    for (const { folder } of [added.closure.packages, closure.packages]) {
+      const stray = ["-uid", "+399", "-uid", "-1000", "-o", "-gid", "+399", "-gid", "-1000"];
+      assert.equal(await run("find", [folder, ...stray]), "", "an id that was not moved");
     }
   });
 

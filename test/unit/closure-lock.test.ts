@@ -42,10 +42,16 @@ const entry: fc.Arbitrary<LockEntry> = fc.record({
   date: fc.integer({ min: 1 }),
   packages: fc.uniqueArray(lockedPackage, { minLength: 1, maxLength: 5, selector: (one) => one.name }),
 });
-const lock: fc.Arbitrary<Lock> = fc.array(entry, { maxLength: 4 }).map((entries) => ({
-  version: 1,
-  requests: Object.fromEntries(entries.map((one) => [requestKey(one.request), one])),
-}));
+const ids = fc
+  .uniqueArray(fc.tuple(name, fc.integer({ min: 100, max: 999 })), { maxLength: 5, selector: ([, id]) => id })
+  .map((pairs) => Object.fromEntries(pairs.map(([one, id]) => [`_${one.replaceAll("+", "-")}`, id])));
+const lock: fc.Arbitrary<Lock> = fc
+  .tuple(fc.array(entry, { maxLength: 4 }), ids, ids)
+  .map(([entries, users, groups]) => ({
+    version: 2,
+    requests: Object.fromEntries(entries.map((one) => [requestKey(one.request), one])),
+    ids: { users, groups },
+  }));
 
 test("a lock is read as it was written, and written the same whatever the order it was made in", () => {
   fc.assert(
@@ -53,8 +59,10 @@ test("a lock is read as it was written, and written the same whatever the order 
       const text = formatLock(original);
       const read = parseLock(text, "nixfleet.lock");
       assert.equal(formatLock(read), text);
+      const backwards = (ids: Lock["ids"]["users"]) => Object.fromEntries(Object.entries(ids).toReversed());
       const reversed: Lock = {
-        version: 1,
+        version: 2,
+        ids: { users: backwards(original.ids.users), groups: backwards(original.ids.groups) },
         requests: Object.fromEntries(
           Object.entries(original.requests)
             .map(([key, one]) => [key, { ...one, packages: one.packages.toReversed() }] as const)
@@ -76,7 +84,8 @@ const PACKAGE = {
   path: "pool/tree.deb",
 };
 const GOOD: Lock = {
-  version: 1,
+  version: 2,
+  ids: { users: { sshd: 110 }, groups: { _ssh: 110, kvm: 111 } },
   requests: { [requestKey(REQUEST)]: { request: REQUEST, date: 1_700_000_000, packages: [PACKAGE] } },
 };
 
@@ -87,11 +96,15 @@ test("a file that is not a lock is refused with the place, the reason and the wa
     ["cut off", text.slice(0, 200), /not JSON/],
     ["a merge", `<<<<<<< mine\n${text}=======\n${text}>>>>>>> theirs\n`, /conflict markers of a merge/],
     ["another document", "[]", /not a lock/],
-    ["a newer lock", text.replace('"version": 1,', '"version": 2,'), /version: .*not a version of the lock/],
+    ["a newer lock", text.replace('"version": 2,', '"version": 3,'), /version: .*not a version of the lock/],
     ["a short hash", text.replace(PACKAGE.sha256, "abc"), /packages\.0\.sha256: is not a SHA-256/],
     ["an option for a name", text.replace('"name":"tree"', '"name":"-o"'), /packages\.0\.name: is not the name/],
     ["no packages", text.replace(/"packages": \[\s*\{[^}]*\}\s*\]/, '"packages": []'), /packages: /],
     ["a changed request", text.replace('"suite": "trixie"', '"suite": "sid"'), /changed by hand/],
+    ["an id of Debian's own", text.replace('"sshd": 110', '"sshd": 33'), /ids\.users\.sshd: is below 100/],
+    ["a person's id", text.replace('"sshd": 110', '"sshd": 1000'), /ids\.users\.sshd: is above 999/],
+    ["an id that is none", text.replace('"sshd": 110', '"sshd": "110"'), /ids\.users\.sshd: /],
+    ["a name that ends its line", text.replace('"sshd"', '"sshd:x"'), /ids\.users\.sshd:x: /],
     ["an unknown field", text.replace('"date"', '"when": 1, "date"'), /when/],
   ];
   for (const [what, bad, reason] of cases) {
@@ -107,6 +120,22 @@ test("a file that is not a lock is refused with the place, the reason and the wa
       what,
     );
   }
+});
+
+test("a lock from before it had ids is read whole, and written with them", () => {
+  const old = `{ "version": 1, "requests": ${JSON.stringify(GOOD.requests)} }`;
+  const read = parseLock(old, "nixfleet.lock");
+  assert.deepEqual(read, { ...GOOD, ids: { users: {}, groups: {} } });
+  assert.deepEqual(parseLock(formatLock(read), "nixfleet.lock"), read);
+});
+
+test("two branches that gave one id to two accounts are not merged in silence", () => {
+  const text = formatLock({ ...GOOD, ids: { users: { sshd: 110, redis: 110 }, groups: {} } });
+  assert.throws(
+    () => parseLock(text, "/fleet/nixfleet.lock"),
+    (error) =>
+      error instanceof UserError && /gives one id to two users: redis and sshd[\s\S]*ids\.users/.test(error.text),
+  );
 });
 
 test("requests are the same lock entry exactly when they ask for the same", () => {
@@ -137,7 +166,7 @@ test("of the locked packages of a suite, the newest entry says which version sta
     at({ ...REQUEST, suite: "sid" }, 9, "9"),
     at({ ...REQUEST, architecture: "arm64" }, 8, "8"),
   ];
-  const all: Lock = { version: 1, requests: Object.fromEntries(entries.map((one) => [requestKey(one.request), one])) };
+  const all: Lock = { ...GOOD, requests: Object.fromEntries(entries.map((one) => [requestKey(one.request), one])) };
   assert.deepEqual(
     packagesToKeep(all, { ...REQUEST, packages: ["less"] }).map((one) => one.version),
     ["3"],
@@ -147,7 +176,7 @@ test("of the locked packages of a suite, the newest entry says which version sta
 test("what an update changed is told by package", () => {
   const key = requestKey(REQUEST);
   const having = (versions: Readonly<Record<string, string>>): Lock => ({
-    version: 1,
+    ...GOOD,
     requests: {
       [key]: {
         request: REQUEST,

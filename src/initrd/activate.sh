@@ -10,6 +10,7 @@
 #   owners.list     whose the data on the persist roots is declared to be: mode, user, group and path, with tabs between
 # CLOSURE is by default what the kernel command line names. CONF (default /etc/nixfleet/activate.conf) has:
 #   MACHINE_ID      the source of /etc/machine-id on the persist root, made when it is not there; may be empty
+#   ID_MAPS         the folder on the persist root with the maps of ids, for ids.sh; may be empty
 #   KEYS            lines of user and path: folders that become this user's with all that they hold
 #   ROOT_DEVICE     the filesystem that holds old roots; empty where the root is not ephemeral
 #   STATE           a folder of root's on the persist root, for what activation has to remember
@@ -21,6 +22,8 @@ export LC_ALL=C
 umask 022
 # shellcheck source=src/initrd/report.sh
 . "${0%/*}/report.sh"
+# shellcheck source=src/initrd/ids.sh
+. "${0%/*}/ids.sh"
 # shellcheck source=src/initrd/shipped.sh
 . "${0%/*}/shipped.sh"
 # shellcheck source=src/initrd/replaced-files.sh
@@ -43,6 +46,7 @@ main() {
   makeShipped "$sysroot$closure/shipped.list"
   placeEntries
   [ -z "$ROOT_DEVICE" ] || carryReplacedFiles "$sysroot$closure/files.list"
+  [ -z "${ID_MAPS:-}" ] || keepIds "$sysroot$ID_MAPS" "$sysroot/etc"
   [ -z "$KEYS" ] || giveKeys
   compareOwners "$sysroot$closure/owners.list"
   outcome=complete

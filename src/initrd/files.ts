@@ -11,9 +11,10 @@ import { unitText } from "../plan/units.ts";
 /** Units, scripts and their parameters, by absolute path in the initrd. @throws UserError for a plan that cannot boot */
 export function initrdFiles(plan: HostPlan): readonly FilePlan[] {
   return [
-    ...scripts("/usr/lib/nixfleet", "report.sh", "shipped.sh", "replaced-files.sh", "activate.sh"),
+    ...scripts("/usr/lib/nixfleet", "report.sh", "ids.sh", "shipped.sh", "replaced-files.sh", "activate.sh"),
     conf("/etc/nixfleet/activate.conf", {
       MACHINE_ID: machineIdSource(plan),
+      ID_MAPS: sourceOf(plan, "/var/lib/nixos"),
       KEYS: plan.persistence.keys.map(({ user, path }) => `${user} ${path}`).join("\n"),
       ROOT_DEVICE: plan.wipe === null ? "" : (mountAt(plan, "/")?.device ?? ""),
       STATE: `${plan.persistence.persistRoot}/.nixfleet`,
@@ -107,6 +108,12 @@ function wipeParameters({ wipe }: HostPlan): Readonly<Record<string, string | nu
 /** Empty where it is not persisted. */
 function machineIdSource({ persistence }: HostPlan): string {
   return persistence.entries.find(({ path }) => path === "/etc/machine-id")?.source ?? "";
+}
+
+/** Where a path below an entry has its data; empty where it is not persisted. */
+function sourceOf({ persistence }: HostPlan, path: string): string {
+  const entry = persistence.entries.findLast((one) => one.path === path || path.startsWith(`${one.path}/`));
+  return entry === undefined ? "" : `${entry.persistRoot}${path}`;
 }
 
 /** `@nix`, without which the wipe could not find the pristine root. */

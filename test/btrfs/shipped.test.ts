@@ -122,14 +122,24 @@ async function scene(persistSize = "64M") {
       writeFileSync(join(closure, "shipped.list"), shippedList(plan, { root, packageFolder, packages: PACKAGES }));
       writeFileSync(join(closure, "tmpfiles.conf"), tmpfilesConfig(plan));
       writeFileSync(join(closure, "fstab"), bindFstab(plan).replaceAll(`${SYSROOT}/`, `${this.path}/`));
-      return this.activate(path);
+      return this.activate(
+        path,
+        plan.entries.find((one) => one.path === "/var/lib/nixos"),
+      );
     },
-    activate(path = process.env.PATH) {
+    activate(path = process.env.PATH, idMaps?: PersistenceEntry) {
       const conf = join(folder.path, "activate.conf");
       const report = join(folder.path, "run/activation.json");
       writeFileSync(
         conf,
-        scriptParameters({ MACHINE_ID: "", KEYS: "", ROOT_DEVICE: "", STATE: "/persist/.nixfleet", REPORT: report }),
+        scriptParameters({
+          MACHINE_ID: "",
+          ID_MAPS: idMaps?.source ?? "",
+          KEYS: "",
+          ROOT_DEVICE: "",
+          STATE: "/persist/.nixfleet",
+          REPORT: report,
+        }),
       );
       const script = join(WIPE_SCRIPT, "../activate.sh");
       // In a process namespace of its own the last number is that of the processes there were; its mounts end with it.
@@ -223,6 +233,19 @@ test("a persisted /home begins with what a new user's home holds, though no pack
   assert.equal(owner(at.persist("home/alice")), `${ALICE}:${ALICE} 700`);
   assert.equal(owner(at.persist("home/alice/.profile")), `${ALICE}:${ALICE} 644`);
   assert.equal(readFileSync(at.persist("home/alice/.profile"), "utf8"), ' \t# 100%\\n "quoted"\n\nend ');
+});
+
+test("activation keeps the ids of accounts on the persist root, and reports one that shifted", async () => {
+  await using at = await scene();
+  const plan = at.plan(entry("/var/lib/nixos"));
+  assert.deepEqual(at.boot(plan).report.problems, []);
+  assert.deepEqual(JSON.parse(readFileSync(at.persist("var/lib/nixos/uid-map"), "utf8")), { web: WEB, alice: ALICE });
+  const passwd = readFileSync(join(at.path, "etc/passwd"), "utf8");
+  at.ship("etc/passwd", passwd.replace(`:${WEB}:`, ":300:"), [0, 0, 0o644]);
+  at.refresh();
+  const { report } = at.boot(plan);
+  assert.equal(report.outcome, "incomplete");
+  assert.match(report.problems.join(), new RegExp(`"web": ${WEB} in ids.users of nixfleet.lock`));
 });
 
 test("an entry within another has its own persist root and owner", async () => {

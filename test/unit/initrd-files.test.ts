@@ -78,7 +78,10 @@ test("the wipe of a plan has its parameters, and the mount of the root wants it"
   assert.match(conf, /^LABEL='root'\nRETENTION_DAYS='30'\nKEEP_NEWEST='3'\nON_FAILURE='boot'\n/);
   assert.match(conf, /^NIX_SUBVOLUME='@nix'$/m);
   assert.ok(paths(files).includes("/etc/systemd/system/sysroot.mount.wants/nixfleet-wipe.service"));
-  assert.match(text(files, "/etc/nixfleet/activate.conf"), /^MACHINE_ID='\/persist\/etc\/machine-id'\nKEYS='alice \//);
+  assert.match(
+    text(files, "/etc/nixfleet/activate.conf"),
+    /^MACHINE_ID='\/persist\/etc\/machine-id'\nID_MAPS=''\nKEYS='alice \//,
+  );
 });
 
 test("onFailure = halt makes the mount of the root require the wipe", () => {

@@ -1,10 +1,9 @@
 /** `nixfleet disk HOST` */
-import { checkDiskPlan } from "../disk/check.ts";
 import { parseModes } from "../disk/commands.ts";
 import { applyDiskRequest, type DiskRequest, dryRun } from "../disk/request.ts";
+import { parseSize } from "../layout/size.ts";
 import { UserError } from "../modules/errors.ts";
 import type { DiskLayout, DiskPlan } from "../plan/disk.ts";
-import { parseSize } from "../plan/size.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print, say } from "./output.ts";
 
@@ -22,7 +21,6 @@ export interface DiskFlags {
 export async function disk(file: string, name: string, flags: DiskFlags): Promise<void> {
   const { host, folder } = await loadHost(file, name);
   const plan = planOf(host, folder).disk;
-  checkDiskPlan(plan);
   const layout = layoutOf(plan, flags.disk);
   if (flags.device !== undefined && flags.image !== undefined)
     throw new UserError("--device and --image exclude each other");

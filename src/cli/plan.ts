@@ -1,7 +1,8 @@
 /** `nixfleet plan HOST` */
-import type { DiskLayout } from "../plan/disk.ts";
+import { contentType } from "../layout/content.ts";
+import type { DiskLayout } from "../layout/gpt.ts";
+import { formatSize } from "../layout/size.ts";
 import type { HostPlan } from "../plan/host.ts";
-import { formatSize } from "../plan/size.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print, printJson, table } from "./output.ts";
 
@@ -38,21 +39,13 @@ function wipes({ wipe }: HostPlan): string {
 }
 
 function diskText({ name, device, partitions }: DiskLayout): string {
-  const rows = partitions.flatMap((partition) => {
-    const { content } = partition;
-    const size = partition.size === null ? "the rest" : formatSize(partition.size);
-    const first = [partition.name, size, `${content.kind} ${content.label}`];
-    if (content.kind === "vfat") return [[...first, content.mountpoint, content.mountOptions.join(",")]];
-    return [
-      [...first, "", ""],
-      ...content.subvolumes.map((subvolume) => [
-        "",
-        "",
-        `  ${subvolume.name}`,
-        subvolume.mountpoint ?? "-",
-        subvolume.mountOptions.join(","),
-      ]),
-    ];
+  const rows = partitions.flatMap(({ name: partition, type, size, content }) => {
+    const described = content === null ? [] : contentType(content).describe(content);
+    const [first = { holds: type, mountpoint: "", options: [] }, ...more] = described;
+    return [first, ...more].map(({ holds, mountpoint, options }, index) => [
+      ...(index === 0 ? [partition, size === null ? "the rest" : formatSize(size)] : ["", ""]),
+      ...[holds, mountpoint, options.join(",")],
+    ]);
   });
   return `Disk ${name} is ${device}\n\n${table(["partition", "size", "holds", "mounted at", "options"], rows)}`;
 }

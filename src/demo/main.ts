@@ -7,10 +7,10 @@ import type { Closure } from "../closure/closure.ts";
 import { buildHost } from "../deploy/build.ts";
 import { provideImage } from "../deploy/image.ts";
 import { machineOf } from "../deploy/vm.ts";
+import { GIB } from "../layout/size.ts";
 import { unwindOnInterrupt } from "../machine/interruption.ts";
 import { temporaryFolder } from "../machine/resources.ts";
 import { isWithin } from "../plan/refusals.ts";
-import { GIB } from "../plan/size.ts";
 import { type Machine, startMachine } from "../vm/machine.ts";
 import { type Row, rows, writeScript } from "./rows.ts";
 

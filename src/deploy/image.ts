@@ -1,7 +1,6 @@
 /** A host on a disk image: laid out as it declares, with its closure in the store. */
 import { existsSync } from "node:fs";
 import type { Closure } from "../closure/closure.ts";
-import { checkDiskPlan } from "../disk/check.ts";
 import { attachedImage, makeImage } from "../disk/image.ts";
 import { mountDisk, unmountDisk } from "../disk/run.ts";
 import { mountFolder } from "../machine/resources.ts";
@@ -20,7 +19,6 @@ export interface ImageRequest {
 
 /** Makes the image where there is none, else adds the closure to its store; what persists there stays. */
 export async function provideImage({ plan, closure, file, size }: ImageRequest): Promise<void> {
-  checkDiskPlan(plan.disk);
   const layout = theOnlyDisk(plan);
   if (!existsSync(file)) {
     return makeImage(layout, file, size, (mountedAt, disk) =>

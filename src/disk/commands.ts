@@ -1,18 +1,16 @@
 /** What is run to partition, format, mount and unmount a disk: decided here, printed by script.ts, run by run.ts. */
-import { posix } from "node:path";
+import { contentType } from "../layout/content.ts";
+import {
+  command,
+  type DiskCommand,
+  type Mapping,
+  type Mount,
+  type WantedMapping,
+  type WantedMount,
+} from "../layout/content-type.ts";
+import { type DiskLayout, type PartitionLayout, partitionDevice, partitionScript } from "../layout/gpt.ts";
 import { UserError } from "../modules/errors.ts";
-import type { DiskLayout, PartitionLayout } from "../plan/disk.ts";
-import { MIB } from "../plan/size.ts";
-import { type Mount, partitionDevice, presentMounts, type WantedMount, wantedMounts } from "./mounts.ts";
-
-export interface DiskCommand {
-  /** One line for people. */
-  readonly does: string;
-  readonly program: string;
-  readonly args: readonly string[];
-  /** What it reads from stdin. */
-  readonly input?: string;
-}
+import { presentMappings, presentMounts, wantedMappings, wantedMounts } from "./mounts.ts";
 
 export type DiskMode = "unmount" | "format" | "mount";
 
@@ -28,6 +26,10 @@ export interface DiskSurroundings {
   readonly unsupported: readonly string[];
   /** What is mounted now. */
   readonly mounts: readonly Mount[];
+  /** What is open now. */
+  readonly mappings: readonly Mapping[];
+  /** Whether this machine's TPM is that of the host. */
+  readonly tpm: boolean;
 }
 
 /**
@@ -42,16 +44,29 @@ export function diskCommands(
   modes: readonly DiskMode[],
   surroundings: DiskSurroundings,
 ): readonly DiskCommand[] {
-  const wanted = wantedMounts(layout, device, surroundings.under);
-  const ours = presentMounts(wanted, surroundings.mounts);
-  const mounts = modes.includes("unmount")
-    ? surroundings.mounts.filter((mount) => !ours.includes(mount))
-    : surroundings.mounts;
+  const wanted: Wanted = {
+    mounts: wantedMounts(layout, device, surroundings.under),
+    mappings: wantedMappings(layout, device),
+  };
+  const mounted = presentMounts(wanted.mounts, surroundings.mounts);
+  const open = presentMappings(wanted.mappings, surroundings.mappings);
+  const after = modes.includes("unmount")
+    ? {
+        ...surroundings,
+        mounts: surroundings.mounts.filter((mount) => !mounted.includes(mount)),
+        mappings: surroundings.mappings.filter(({ name }) => !open.some((one) => one.name === name)),
+      }
+    : surroundings;
   return [
-    ...(modes.includes("unmount") ? unmountCommands(ours) : []),
-    ...(modes.includes("format") ? formatCommands(layout, device, surroundings) : []),
-    ...(modes.includes("mount") ? mountCommands(wanted, device, { ...surroundings, mounts }) : []),
+    ...(modes.includes("unmount") ? unmountCommands(mounted, open) : []),
+    ...(modes.includes("format") ? formatCommands(layout, device, after) : []),
+    ...(modes.includes("mount") ? mountCommands(wanted, device, after) : []),
   ];
+}
+
+interface Wanted {
+  readonly mounts: readonly WantedMount[];
+  readonly mappings: readonly WantedMapping[];
 }
 
 /**
@@ -71,19 +86,9 @@ export function parseModes(text: string): readonly DiskMode[] {
 
 const MODES: readonly DiskMode[] = ["unmount", "format", "mount"];
 
-/** The script that makes the partition table, as in sfdisk(8), "Script header lines" and "Named-fields format". */
-export function partitionScript(layout: DiskLayout): string {
-  const lines = layout.partitions.map(({ name, type, size }) =>
-    [
-      `name="${name}"`,
-      `type=${type === "esp" ? "uefi" : "linux"}`,
-      ...(size === null ? [] : [`size=${size / MIB}MiB`]),
-    ].join(", "),
-  );
-  return `${["label: gpt", ...lines].join("\n")}\n`;
-}
-
 function formatCommands(layout: DiskLayout, device: string, surroundings: DiskSurroundings): DiskCommand[] {
+  // A name that something else has would stop it half-way.
+  for (const mapping of wantedMappings(layout, device)) isOpen(mapping, surroundings.mappings);
   return [
     command("forget what was on the disk", "wipefs", ["--all", "--quiet", "--", device]),
     {
@@ -92,7 +97,7 @@ function formatCommands(layout: DiskLayout, device: string, surroundings: DiskSu
     },
     ...announceCommands(device, surroundings),
     ...layout.partitions.flatMap((partition, index) =>
-      filesystemCommands(partition, partitionDevice(device, index + 1), surroundings.scratch),
+      contentCommands(partition, partitionDevice(device, index + 1), surroundings),
     ),
     // udev learns the new labels when the last writer has closed the device.
     ...settleCommands(surroundings),
@@ -111,63 +116,25 @@ function settleCommands({ udev }: DiskSurroundings): DiskCommand[] {
   return udev ? [command("wait until udev has seen it", "udevadm", ["settle", "--timeout=30"])] : [];
 }
 
-function filesystemCommands(partition: PartitionLayout, device: string, scratch: string): DiskCommand[] {
-  const { content } = partition;
-  // An old filesystem may begin exactly where a new partition does.
-  const forget = command(`forget what was on ${partition.name}`, "wipefs", ["--all", "--quiet", "--", device]);
-  switch (content.kind) {
-    case "vfat":
-      // Firmware may read only FAT32 from an ESP, and mkfs.vfat makes FAT16 of small ones.
-      return [
-        forget,
-        command(`format ${partition.name} as vfat`, "mkfs.vfat", ["-F", "32", "-n", content.label, device]),
-      ];
-    case "btrfs":
-      return [
-        forget,
-        command(`format ${partition.name} as btrfs`, "mkfs.btrfs", [
-          "--quiet",
-          "--force",
-          "--label",
-          content.label,
-          device,
-        ]),
-        command(`make a folder to reach ${partition.name} by`, "mkdir", ["--parents", "--", scratch]),
-        command(`mount all of ${partition.name} there`, "mount", [
-          "-t",
-          "btrfs",
-          "-o",
-          "subvolid=5",
-          "--",
-          device,
-          scratch,
-        ]),
-        ...content.subvolumes.map((subvolume) =>
-          command(`make the subvolume ${subvolume.name}`, "btrfs", [
-            "subvolume",
-            "create",
-            posix.join(scratch, subvolume.name),
-          ]),
-        ),
-        command(`unmount ${partition.name} again`, "umount", ["--", scratch]),
-        command("remove the folder", "rmdir", ["--", scratch]),
-      ];
-  }
+function contentCommands(
+  { name, content }: PartitionLayout,
+  device: string,
+  { scratch, tpm }: DiskSurroundings,
+): readonly DiskCommand[] {
+  return [
+    // An old filesystem may begin exactly where a new partition does.
+    command(`forget what was on ${name}`, "wipefs", ["--all", "--quiet", "--", device]),
+    ...(content === null ? [] : contentType(content).create(content, { device, name, scratch, tpm })),
+  ];
 }
 
-function mountCommands(all: readonly WantedMount[], device: string, surroundings: DiskSurroundings): DiskCommand[] {
-  const missing = all.filter((wanted) => {
-    if (surroundings.unsupported.includes(wanted.fsType)) return false;
-    const present = surroundings.mounts.findLast((mount) => mount.target === wanted.target);
-    if (present === undefined) return true;
-    if (present.source === wanted.source && present.fsRoot === wanted.fsRoot) return false;
-    throw new UserError(`${wanted.target} is already the mount point of ${present.source}`, [
-      `${wanted.source} belongs there; unmount the other one first: umount ${wanted.target}`,
-    ]);
-  });
-  if (missing.length === 0) return [];
+function mountCommands(wanted: Wanted, device: string, surroundings: DiskSurroundings): DiskCommand[] {
+  const closed = wanted.mappings.filter((one) => !isOpen(one, surroundings.mappings));
+  const missing = wanted.mounts.filter((one) => !isMounted(one, surroundings));
+  if (missing.length === 0 && closed.length === 0) return [];
   return [
     ...announceCommands(device, surroundings),
+    ...closed.map(({ open }) => open),
     ...missing.flatMap(({ target, source, fsType, options }) => [
       command(`make ${target}`, "mkdir", ["--parents", "--", target]),
       command(`mount ${target}`, "mount", [
@@ -179,11 +146,33 @@ function mountCommands(all: readonly WantedMount[], device: string, surroundings
   ];
 }
 
-/** A folder may be mounted on more than once, so each mount is undone by itself, the newest first. */
-function unmountCommands(mounts: readonly Mount[]): DiskCommand[] {
-  return mounts.toReversed().map(({ target }) => command(`unmount ${target}`, "umount", ["--", target]));
+function isOpen({ name, source }: WantedMapping, mappings: readonly Mapping[]): boolean {
+  const present = mappings.find((one) => one.name === name);
+  if (present === undefined) return false;
+  if (present.source === source) return true;
+  throw new UserError(`/dev/mapper/${name} is already open, from ${present.source}`, [
+    `${source} belongs there; close the other one first: cryptsetup close ${name}`,
+  ]);
 }
 
-function command(does: string, program: string, args: readonly string[]): DiskCommand {
-  return { does, program, args };
+/** What this kernel cannot mount counts as mounted. */
+function isMounted(
+  { target, source, fsType, fsRoot }: WantedMount,
+  { mounts, unsupported }: DiskSurroundings,
+): boolean {
+  if (unsupported.includes(fsType)) return true;
+  const present = mounts.findLast((mount) => mount.target === target);
+  if (present === undefined) return false;
+  if (present.source === source && present.fsRoot === fsRoot) return true;
+  throw new UserError(`${target} is already the mount point of ${present.source}`, [
+    `${source} belongs there; unmount the other one first: umount ${target}`,
+  ]);
+}
+
+/** A folder may be mounted on more than once, so each mount is undone by itself, the newest first. */
+function unmountCommands(mounts: readonly Mount[], mappings: readonly WantedMapping[]): DiskCommand[] {
+  return [
+    ...mounts.toReversed().map(({ target }) => command(`unmount ${target}`, "umount", ["--", target])),
+    ...mappings.map(({ close }) => close),
+  ];
 }

@@ -1,9 +1,10 @@
 /** What a block device is and holds, found out without changing it. */
 import { constants } from "node:fs";
 import { open, realpath, stat } from "node:fs/promises";
+import type { Mapping } from "../layout/content-type.ts";
+import { formatSize } from "../layout/size.ts";
 import { CommandError, run } from "../machine/process.ts";
 import { UserError } from "../modules/errors.ts";
-import { formatSize } from "../plan/size.ts";
 
 export interface BlockDevice {
   /** Its own name, with links resolved: `/dev/vda`. */
@@ -93,6 +94,16 @@ async function lsblkTree(devices: readonly string[]): Promise<readonly LsblkDevi
   return (JSON.parse(stdout) as { blockdevices: readonly LsblkDevice[] }).blockdevices;
 }
 
+/** The encrypted devices that are open on this machine. */
+export async function openMappings(): Promise<readonly Mapping[]> {
+  const below = ({ path, children = [] }: LsblkDevice): Mapping[] =>
+    children.flatMap((child) => [
+      ...(child.type === "crypt" ? [{ name: child.path.replace("/dev/mapper/", ""), source: path }] : []),
+      ...below(child),
+    ]);
+  return (await lsblkTree([])).flatMap(below);
+}
+
 /** A mount, swap space, or a holder (LUKS, LVM, RAID), here or on anything that is built on the device. */
 async function uses(path: string, found: LsblkDevice): Promise<readonly string[]> {
   const known = knownUses(found);
@@ -128,41 +139,74 @@ async function contents(path: string): Promise<readonly string[]> {
   const { signatures } = JSON.parse(stdout || '{"signatures":[]}') as { signatures: readonly { type: string }[] };
   const types = new Set(signatures.map((signature) => signature.type));
   const table = ["gpt", "dos"].find((type) => types.has(type));
-  if (table === undefined) return Promise.all([...types].map(() => filesystem(path, 0, null)).slice(0, 1));
+  if (table === undefined) return Promise.all([...types].map(() => filesystem(path, null)).slice(0, 1));
   return [`a ${table} partition table`, ...(await partitions(path))];
 }
 
 interface Sfdisk {
   readonly partitiontable: {
+    readonly label: string;
     readonly sectorsize?: number;
-    readonly partitions?: readonly { readonly start: number; readonly size: number; readonly name?: string }[];
+    readonly partitions?: readonly {
+      readonly start: number;
+      readonly size: number;
+      readonly type: string;
+      readonly name?: string;
+    }[];
   };
 }
 
-/** Read from the disk itself: the kernel may not know its partitions. */
-async function partitions(path: string): Promise<readonly string[]> {
+export interface Partition {
+  /** In bytes, as its size. */
+  readonly start: number;
+  readonly size: number;
+  readonly type: string;
+  readonly name: string;
+}
+
+/** Read from the disk itself: the kernel may not know its partitions. `null`: there is no table, or it is damaged. */
+export async function partitionTable(path: string): Promise<readonly Partition[] | null> {
   const stdout = await run("sfdisk", ["--json", "--", path]).catch((error: unknown) => {
-    if (error instanceof CommandError) return null; // a damaged table: wipefs has named it already
+    if (error instanceof CommandError) return null;
     throw error;
   });
-  if (stdout === null) return [];
+  if (stdout === null) return null;
   const { sectorsize = 512, partitions: found = [] } = (JSON.parse(stdout) as Sfdisk).partitiontable;
+  return found.map(({ start, size, type, name = "" }) => ({
+    start: start * sectorsize,
+    size: size * sectorsize,
+    type,
+    name,
+  }));
+}
+
+async function partitions(path: string): Promise<readonly string[]> {
+  const found = (await partitionTable(path)) ?? []; // of a damaged one, wipefs has named the kind already
   return Promise.all(
-    found.map(async ({ start, size, name }, index) => {
-      const holds = await filesystem(path, start * sectorsize, size * sectorsize);
-      return `partition ${name || index + 1} (${formatSize(size * sectorsize)}): ${holds}`;
+    found.map(async (partition, index) => {
+      const holds = await filesystem(path, partition);
+      return `partition ${partition.name || index + 1} (${formatSize(partition.size)}): ${holds}`;
     }),
   );
 }
 
-async function filesystem(path: string, offset: number, size: number | null): Promise<string> {
-  const range = size === null ? [] : ["--offset", String(offset), "--size", String(size)];
-  const stdout = await run("blkid", ["--probe", "--output", "export", ...range, "--", path]).catch((error: unknown) => {
+/** What blkid(8) finds in a range of the device. */
+export async function filesystemTags(
+  path: string,
+  range: Pick<Partition, "start" | "size"> | null,
+): Promise<ReadonlyMap<string, string>> {
+  const bounds = range === null ? [] : ["--offset", String(range.start), "--size", String(range.size)];
+  const args = ["--probe", "--output", "export", ...bounds, "--", path];
+  const stdout = await run("blkid", args).catch((error: unknown) => {
     // blkid(8): 2 means that it found nothing, 8 that it found several things.
     if (error instanceof CommandError && (error.exitCode === 2 || error.exitCode === 8)) return "";
     throw error;
   });
-  const tags = new Map(stdout.split("\n").map((line) => [line.split("=")[0], line.slice(line.indexOf("=") + 1)]));
+  return new Map(stdout.split("\n").map((line) => [line.split("=")[0] ?? "", line.slice(line.indexOf("=") + 1)]));
+}
+
+async function filesystem(path: string, range: Pick<Partition, "start" | "size"> | null): Promise<string> {
+  const tags = await filesystemTags(path, range);
   const type = tags.get("TYPE");
   const label = tags.get("LABEL");
   return type === undefined ? "data of an unknown kind" : `${type}${label === undefined ? "" : ` labelled ${label}`}`;

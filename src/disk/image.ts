@@ -2,12 +2,12 @@
 import { existsSync } from "node:fs";
 import { mkdir, open, realpath, rename, rm, statfs, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { DiskLayout } from "../layout/gpt.ts";
+import { formatSize } from "../layout/size.ts";
 import { quoted, run } from "../machine/process.ts";
 import { loopDevice, mountFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
-import type { DiskLayout } from "../plan/disk.ts";
-import { formatSize } from "../plan/size.ts";
-import { requiredBytes } from "./check.ts";
+import { requiredBytes } from "../plan/disk-problems.ts";
 import { wantedMounts } from "./mounts.ts";
 import { type DiskProgress, formatDisk, mountDisk } from "./run.ts";
 

@@ -1,7 +1,7 @@
 /** What `nixfleet disk` does: any modes, on a device or on an image file. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { DiskLayout } from "../plan/disk.ts";
+import type { DiskLayout } from "../layout/gpt.ts";
 import { type DiskMode, diskCommands } from "./commands.ts";
 import { attachedImage, devicesOfImage, makeImage, partialName } from "./image.ts";
 import { type DiskProgress, diskSurroundings, formatDisk, mountDisk, plannedCommands, unmountDisk } from "./run.ts";

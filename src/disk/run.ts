@@ -2,12 +2,15 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, realpath } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import { run } from "../machine/process.ts";
+import type { DiskCommand, Mount } from "../layout/content-type.ts";
+import type { DiskLayout } from "../layout/gpt.ts";
+import { type RunOptions, run } from "../machine/process.ts";
 import { UserError } from "../modules/errors.ts";
-import type { DiskLayout } from "../plan/disk.ts";
-import { type DiskCommand, type DiskMode, type DiskSurroundings, diskCommands } from "./commands.ts";
-import type { BlockDevice } from "./device.ts";
-import { type Mount, wantedMounts } from "./mounts.ts";
+import { type DiskMode, type DiskSurroundings, diskCommands } from "./commands.ts";
+import { type BlockDevice, inspectDevice, openMappings } from "./device.ts";
+import { isFormatted } from "./formatted.ts";
+import { wantedMounts } from "./mounts.ts";
+import { checkKeys, passphraseIn } from "./passphrase.ts";
 import { formattableDevice } from "./target.ts";
 
 export interface DiskProgress {
@@ -28,15 +31,21 @@ export interface MountedDisk extends AsyncDisposable {
 }
 
 /**
- * Partitions and formats a device, and returns what it was before. Nothing is written before every check has passed.
+ * Partitions and formats a device, and returns what it was before. Nothing is written before every check has passed. One
+ * that is formatted like this already stays as it is, unless `wipe` names it.
  * @throws UserError when the device is missing, in use, too small, or holds data and is not the one that `wipe` names
  */
 export async function formatDisk(
   layout: DiskLayout,
   device: string,
-  { wipe = null, onCommand }: FormatOptions = {},
+  { wipe = null, onCommand, onNote }: FormatOptions = {},
 ): Promise<BlockDevice> {
+  if (wipe === null && (await isFormatted(layout, await devicePath(device)))) {
+    onNote?.(`${device} is formatted like this already`);
+    return inspectDevice(device);
+  }
   const found = await formattableDevice(layout, device, wipe);
+  await checkKeys(layout);
   const surroundings = await diskSurroundings(found.path);
   await using _ = closedAtEnd(surroundings.scratch);
   await runAll(diskCommands(layout, found.path, ["format"], surroundings), onCommand);
@@ -96,6 +105,9 @@ export async function diskSurroundings(device: string, under = "/mnt"): Promise<
     udev: existsSync("/run/udev/control"),
     unsupported: await unsupportedFilesystems(),
     mounts: await currentMounts(),
+    mappings: await openMappings(),
+    // The machine that an image is for is another.
+    tpm: !basename(device).startsWith("loop"),
   };
 }
 
@@ -113,7 +125,7 @@ export async function plannedCommands(
 /** Of the types that a layout may have. The kernels of small virtual machines often lack vfat. */
 async function unsupportedFilesystems(): Promise<readonly string[]> {
   const missing: string[] = [];
-  for (const fsType of ["btrfs", "vfat"]) {
+  for (const fsType of ["btrfs", "ext4", "vfat"]) {
     const known = async () => new RegExp(`\\b${fsType}$`, "m").test(await readFile("/proc/filesystems", "utf8"));
     if (await known()) continue;
     await run("modprobe", ["--quiet", fsType], { signal: never }).catch(() => {}); // no such module, or no modprobe
@@ -147,12 +159,18 @@ async function runAll(
 ): Promise<void> {
   for (const command of commands) {
     onCommand?.(command);
-    const { program, args, input } = command;
+    const { program, args, input, passphrase } = command;
     await run(program, args, {
       ...(input === undefined ? {} : { input }),
+      ...(passphrase === undefined ? {} : await passphraseOptions(passphrase)),
       ...(signal === undefined ? {} : { signal }),
     });
   }
+}
+
+async function passphraseOptions({ file, as }: NonNullable<DiskCommand["passphrase"]>): Promise<RunOptions> {
+  const passphrase = await passphraseIn(file);
+  return as === "stdin" ? { input: passphrase } : { env: { PASSWORD: passphrase } };
 }
 
 /** The scratch mount of a format that was interrupted half-way. */

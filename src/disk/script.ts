@@ -1,6 +1,6 @@
 /** The commands as a shell script that does the same: what `--dry-run` prints. */
+import type { DiskCommand } from "../layout/content-type.ts";
 import { quoted } from "../machine/process.ts";
-import type { DiskCommand } from "./commands.ts";
 
 /** Stands for the loop device of an image, which is known only when it is attached. */
 export const IMAGE_DEVICE = "@image0";
@@ -27,8 +27,12 @@ export function onLoopDevice(file: string, commands: readonly DiskCommand[]): re
   ];
 }
 
-function commandLines({ does, program, args, input }: DiskCommand): string[] {
+function commandLines({ does, program, args, input, passphrase }: DiskCommand): string[] {
   const line = [program, ...args.map(shellWord)].join(" ");
+  if (passphrase !== undefined) {
+    const read = `"$(cat -- ${quoted(passphrase.file)})"`;
+    return [`# ${does}`, passphrase.as === "stdin" ? `printf %s ${read} | ${line}` : `PASSWORD=${read} ${line}`];
+  }
   if (input === undefined) return [`# ${does}`, line];
   return [`# ${does}`, `${line} <<'END'`, ...input.trimEnd().split("\n"), "END"];
 }

@@ -1,9 +1,9 @@
 /** Which devices may be written to: never one that is in use, and one that holds data only if it was named for it. */
 import { stat } from "node:fs/promises";
+import type { DiskLayout } from "../layout/gpt.ts";
+import { formatSize } from "../layout/size.ts";
 import { UserError } from "../modules/errors.ts";
-import type { DiskLayout } from "../plan/disk.ts";
-import { formatSize } from "../plan/size.ts";
-import { requiredBytes } from "./check.ts";
+import { requiredBytes } from "../plan/disk-problems.ts";
 import { type BlockDevice, describeDevice, inspectDevice } from "./device.ts";
 
 /**

@@ -28,6 +28,7 @@ export function initrdFiles(plan: HostPlan): readonly FilePlan[] {
     ...(plan.boot.initrdKernelModules.length === 0
       ? []
       : [textFile("/etc/modules-load.d/nixfleet.conf", plan.boot.initrdKernelModules)]),
+    ...(plan.boot.crypttab.length === 0 ? [] : [textFile("/etc/crypttab", plan.boot.crypttab)]),
     ...wipeFiles(plan),
   ];
 }

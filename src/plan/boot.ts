@@ -1,13 +1,17 @@
 /** What the kernel and the initrd are told. */
+import { byLabel, type MountedFilesystem } from "../layout/content-type.ts";
+import { crypttabLine } from "../layout/luks.ts";
 import { UserError } from "../modules/errors.ts";
 import type { SystemConfig } from "../system/options.ts";
-import { type DiskPlan, type MountedFilesystem, mountedFilesystems } from "./disk.ts";
+import { type DiskPlan, encryptedContents, mountedFilesystems, usedSwaps } from "./disk.ts";
 
 export interface BootPlan {
   /** Besides `root=` and the like, which follow from `mounts`: `["console=ttyS0"]`. */
   readonly kernelParameters: readonly string[];
   /** Loaded in the initrd, before the root device is looked for. */
   readonly initrdKernelModules: readonly string[];
+  /** Lines of crypttab(5) that the initrd opens before it looks for the root device. */
+  readonly crypttab: readonly string[];
   /** The filesystems that the initrd mounts below `/sysroot`, the root first. */
   readonly mounts: readonly BootMount[];
 }
@@ -23,34 +27,50 @@ export interface BootMount {
 
 /** @throws UserError where nothing is mounted at `/` or `/nix` */
 export function bootPlan(config: SystemConfig, disk: DiskPlan): BootPlan {
-  const needed = neededForBoot(config);
-  const mounts = mountedFilesystems(disk).filter(({ mountpoint }) => needed.has(mountpoint));
-  for (const mountpoint of ["/", "/nix"]) {
-    if (!mounts.some((mount) => mount.mountpoint === mountpoint)) {
-      throw new UserError(`no disk has a btrfs subvolume with the mountpoint ${mountpoint}, so the host cannot boot`, [
-        'add a disk template to the host\'s modules: diskoTemplates.btrfsImpermanence({ disk: "/dev/vda" })',
-      ]);
-    }
-  }
+  const mounts = mountedFilesystems(disk).filter(({ neededForBoot }) => neededForBoot);
+  const root = mounts.find(({ mountpoint }) => mountpoint === "/");
+  if (root === undefined) throw nothingAt("/");
+  const store = mounts.some(({ mountpoint }) => mountpoint === "/nix");
+  // Of an ephemeral root the wipe leaves nothing.
+  if (!store && config.nixfleet.impermanence.enable) throw nothingAt("/nix");
   return {
-    kernelParameters: config.boot.kernelParams,
+    kernelParameters: [
+      ...usedSwaps(disk).flatMap(({ source, resume }) => (resume ? [`resume=${source}`] : [])),
+      ...config.boot.kernelParams,
+    ],
     initrdKernelModules: config.boot.initrd.kernelModules,
-    mounts: mounts.map(bootMount),
+    crypttab: encryptedContents(disk).flatMap(({ luks, early }) =>
+      early ? [crypttabLine(luks, null, ["x-initrd.attach"])] : [],
+    ),
+    mounts: [...mounts.map(bootMount), ...(store ? [] : [STORE_IN_ROOT])],
   };
 }
 
 /** Filesystems that only the running host mounts: the ESP, and subvolumes that nothing early needs. */
-export function lateMounts(config: SystemConfig, disk: DiskPlan): readonly BootMount[] {
-  const needed = neededForBoot(config);
+export function lateMounts(disk: DiskPlan): readonly BootMount[] {
   return mountedFilesystems(disk)
-    .filter(({ mountpoint }) => !needed.has(mountpoint))
+    .filter(({ neededForBoot }) => !neededForBoot)
     .map(bootMount);
+}
+
+/** A folder of the root that stays; bound, so that it can be read-only as any other store. */
+const STORE_IN_ROOT: BootMount = {
+  mountpoint: "/nix",
+  device: "/sysroot/nix",
+  fsType: "none",
+  options: ["bind", "ro"],
+};
+
+function nothingAt(mountpoint: string): UserError {
+  return new UserError(`no disk has a filesystem with the mountpoint ${mountpoint}, so the host cannot boot`, [
+    'add a disk template to the host\'s modules: diskoTemplates.btrfsImpermanence({ disk: "/dev/vda" })',
+  ]);
 }
 
 function bootMount({ mountpoint, label, fsType, subvolume, mountOptions }: MountedFilesystem): BootMount {
   return {
     mountpoint,
-    device: `/dev/disk/by-label/${label}`,
+    device: byLabel(label),
     fsType,
     // The store is immutable: nothing on the running host writes to it by accident.
     options: [
@@ -59,15 +79,4 @@ function bootMount({ mountpoint, label, fsType, subvolume, mountOptions }: Mount
       ...mountOptions,
     ],
   };
-}
-
-function neededForBoot(config: SystemConfig): Set<string> {
-  const mountpoints = Object.values(config.disko.devices.disk).flatMap((disk) =>
-    Object.values(disk.content.partitions).flatMap(({ content }) =>
-      Object.values(content.subvolumes).flatMap(({ mountpoint, neededForBoot }) =>
-        mountpoint !== null && neededForBoot ? [mountpoint] : [],
-      ),
-    ),
-  );
-  return new Set(mountpoints);
 }

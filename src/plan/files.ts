@@ -1,10 +1,11 @@
 /** The files that a declaration puts into the pristine root. */
+import { crypttabLine } from "../layout/luks.ts";
 import { UserError } from "../modules/errors.ts";
 import { isAbsolutePath } from "../modules/types.ts";
 import { checkTimeZone } from "../system/host-spec.ts";
 import type { SystemConfig } from "../system/options.ts";
 import { lateMounts } from "./boot.ts";
-import type { DiskPlan } from "./disk.ts";
+import { type DiskPlan, encryptedContents, usedSwaps } from "./disk.ts";
 import { fstabLine } from "./fstab.ts";
 import { unitFiles } from "./units.ts";
 
@@ -93,16 +94,25 @@ function kernelFiles(config: SystemConfig, disk: DiskPlan): FilePlan[] {
   const { kernelModules, kernel } = config.boot;
   const settings = Object.entries(kernel.sysctl).map(([name, value]) => `${name} = ${value}`);
   return [
-    // `nofail`: a missing ESP is no reason not to boot.
-    textFile(
-      "/etc/fstab",
-      lateMounts(config, disk).map((mount) =>
-        fstabLine(mount.device, mount.mountpoint, mount.fsType, [...mount.options, "nofail"]),
+    // `nofail`: a missing ESP or swap is no reason not to boot.
+    textFile("/etc/fstab", [
+      ...lateMounts(disk).map(({ device, mountpoint, fsType, options }) =>
+        fstabLine(device, mountpoint, fsType, [...options, "nofail"]),
       ),
-    ),
+      ...usedSwaps(disk).map(({ source, options }) => fstabLine(source, "none", "swap", [...options, "nofail"])),
+    ]),
+    ...crypttabFiles(disk),
     ...(kernelModules.length > 0 ? [textFile("/etc/modules-load.d/nixfleet.conf", kernelModules)] : []),
     ...(settings.length > 0 ? [textFile("/etc/sysctl.d/60-nixfleet.conf", settings)] : []),
   ];
+}
+
+/** What the initrd has opened stands in it too: else it would be closed while the host still runs. */
+function crypttabFiles(disk: DiskPlan): FilePlan[] {
+  const lines = encryptedContents(disk).map(({ luks, early }) =>
+    early ? crypttabLine(luks, null, ["x-initrd.attach"]) : crypttabLine(luks, luks.settings.keyFile, ["nofail"]),
+  );
+  return lines.length === 0 ? [] : [textFile("/etc/crypttab", lines)];
 }
 
 function etcFiles(config: SystemConfig): FilePlan[] {

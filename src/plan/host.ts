@@ -33,7 +33,7 @@ export function hostPlan(config: SystemConfig): HostPlan {
   return {
     hostName: config.hostSpec.hostName,
     platform: config.hostSpec.platform,
-    packages: packagesPlan(config, loader),
+    packages: packagesPlan(config, disk, loader),
     files: filesPlan(config, disk),
     users: usersPlan(config),
     persistence: persistencePlan(config),

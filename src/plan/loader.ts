@@ -26,9 +26,12 @@ export function loaderPlan(config: SystemConfig, disk: DiskPlan): LoaderPlan {
   const { configurationLimit, timeout, tries } = config.boot.loader;
   const partitions = disk.disks.flatMap((layout) => layout.partitions);
   const esp = partitions.find(({ type }) => type === "esp")?.content;
+  const [biosBoot] = disk.disks.flatMap((layout) =>
+    layout.partitions.flatMap(({ name, type }, index) => (type === "bios-boot" ? [{ name, number: index + 1 }] : [])),
+  );
   return {
-    esp: esp?.kind === "vfat" ? esp.mountpoint : null,
-    biosBoot: null,
+    esp: esp?.kind === "filesystem" ? esp.mountpoint : null,
+    biosBoot: biosBoot ?? null,
     configurationLimit,
     timeout,
     tries,

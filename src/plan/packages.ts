@@ -1,5 +1,6 @@
 /** Which Debian packages a host is assembled from. */
 import type { SystemConfig } from "../system/options.ts";
+import { type DiskPlan, diskPackages } from "./disk.ts";
 import { type LoaderPlan, loaderPackages } from "./loader.ts";
 
 export interface PackagesPlan {
@@ -18,12 +19,13 @@ export interface PackagesPlan {
 /** What every host needs to start at all. */
 const ESSENTIAL = ["btrfs-progs", "dbus", "dracut", "systemd", "systemd-sysv", "tzdata", "udev"];
 
-export function packagesPlan(config: SystemConfig, loader: LoaderPlan): PackagesPlan {
+export function packagesPlan(config: SystemConfig, disk: DiskPlan, loader: LoaderPlan): PackagesPlan {
   const { locale, platform } = config.hostSpec;
   const locales = locale === "C.UTF-8" ? [] : [locale];
   const packages = [
     ...ESSENTIAL,
     config.boot.kernelPackage,
+    ...diskPackages(disk),
     ...loaderPackages(loader),
     ...(locales.length > 0 ? ["locales"] : []),
     ...(config.networking.useDHCP ? ["systemd-resolved"] : []),

@@ -18,10 +18,14 @@ export interface WipePlan {
 export function wipePlan(config: SystemConfig, disk: DiskPlan): WipePlan | null {
   const { enable, persistRoot, retentionDays, keepNewest, onFailure } = config.nixfleet.impermanence;
   if (!enable) return null;
-  const advice = "use diskoTemplates.btrfsImpermanence, or give the disk layout such a subvolume";
+  const places = Object.values(config.disko.devices.disk).flatMap(({ declaredAt }) => declaredAt);
+  const advice = [
+    ...(places.length === 0 ? [] : [`the disks are declared at ${[...new Set(places)].join(", ")}`]),
+    "use diskoTemplates.btrfsImpermanence, or give the disk layout such a subvolume",
+  ];
   const root = filesystemAt(disk, "/");
   if (root?.subvolume !== "@root") {
-    throw new UserError("nixfleet.impermanence.enable wants a btrfs subvolume @root mounted at /", [advice]);
+    throw new UserError("nixfleet.impermanence.enable wants a btrfs subvolume @root mounted at /", advice);
   }
   const roots = new Set([
     persistRoot,
@@ -30,9 +34,7 @@ export function wipePlan(config: SystemConfig, disk: DiskPlan): WipePlan | null 
   ]);
   for (const path of roots) {
     if (filesystemAt(disk, path) === undefined) {
-      throw new UserError(`nothing is mounted at the persist root ${path}, so what it persists would be wiped`, [
-        advice,
-      ]);
+      throw new UserError(`nothing is mounted at the persist root ${path}, so what it persists would be wiped`, advice);
     }
   }
   return { label: root.label, retentionDays, keepNewest, onFailure };

@@ -1,57 +1,41 @@
 /** How disks are laid out. Names and nesting follow disko, so that a layout can be carried over by hand. */
+import { contentOption } from "../layout/content.ts";
+import { sizeType } from "../layout/size.ts";
 import { attrsOf, listOf, submodule } from "../modules/collections.ts";
 import { mkOption } from "../modules/option.ts";
 import * as types from "../modules/types.ts";
 
-const mountpoint = mkOption({
-  type: types.nullOr(types.absolutePath),
-  default: null,
-  description: "Where it is mounted; null: nowhere.",
+/** Where it is declared, for errors. */
+const declaredAt = mkOption({
+  type: listOf(types.str),
+  internal: true,
+  default: ({ places }) => places.map((place) => place.text),
 });
-const mountOptions = mkOption({
-  type: listOf(types.strMatching(/[^\s,]+/, "one mount option, without commas or spaces")),
-  default: [],
-  example: ["noatime"],
-  description: "Options of mount(8).",
-});
-const label = (longest: number) =>
-  types.strMatching(
-    new RegExp(`[A-Za-z0-9_.-]{1,${longest}}`),
-    `a label of at most ${longest} letters, digits, \`_\`, \`.\` and \`-\``,
-  );
 
-const content = submodule({
+const partition = submodule({
+  size: mkOption({
+    type: types.strMatching(/[1-9][0-9]*[KMGT]|100%/, "a size such as 512M, or 100% for the rest"),
+    description: "The size in powers of 1024, or `100%`: the rest of the disk.",
+  }),
   type: mkOption({
-    type: types.enum(["filesystem", "btrfs"]),
-    description: "`filesystem`: vfat, for the ESP. `btrfs`: a btrfs filesystem with subvolumes.",
+    type: types.enum(["EF00", "EF02", "8200", "8300"]),
+    default: "8300",
+    description: "EF00: an EFI system partition; EF02: for GRUB on a BIOS; 8200: swap; 8300: Linux data.",
   }),
-  format: mkOption({ type: types.enum(["vfat"]), default: "vfat", description: "The format of a `filesystem`." }),
   label: mkOption({
-    type: types.nullOr(label(255)),
+    type: types.nullOr(types.str),
     default: null,
-    description: "The filesystem's label; null: the partition's name.",
+    description: "Its name in the partition table; null: its name here.",
   }),
-  mountpoint,
-  mountOptions,
-  subvolumes: mkOption({
-    type: attrsOf(
-      submodule({
-        mountpoint,
-        mountOptions,
-        neededForBoot: mkOption({
-          type: types.bool,
-          default: ({ config, self }) =>
-            self.mountpoint === "/" ||
-            self.mountpoint === "/nix" ||
-            Object.hasOwn(config.environment.persistence, self.mountpoint ?? ""),
-          defaultText: "true for /, /nix and persist roots",
-          description: "Whether the initrd mounts it, before the real root starts.",
-        }),
-      }),
-    ),
-    default: {},
-    description: "The subvolumes of a `btrfs`, by name.",
+  priority: mkOption({
+    type: types.int,
+    default: ({ self }) =>
+      self.type === "EF02" ? 99 : self.type === "EF00" ? 100 : self.size === "100%" ? 9001 : 1000,
+    defaultText: "EF02 first, then EF00, `100%` last",
+    description: "Partitions are made in the order of this number, then of their names.",
   }),
+  content: mkOption({ type: contentOption, default: null, description: "What the partition holds; null: nothing." }),
+  declaredAt,
 });
 
 export const diskoOptions = {
@@ -65,6 +49,12 @@ export const diskoOptions = {
               example: "/dev/vda",
               description: "The device, unless the command line names another.",
             }),
+            imageSize: mkOption({
+              type: types.nullOr(sizeType),
+              default: null,
+              example: "8G",
+              description: "The size of an image of the disk; null: the command line's.",
+            }),
             content: {
               type: mkOption({
                 type: types.enum(["gpt"]),
@@ -72,30 +62,12 @@ export const diskoOptions = {
                 description: "The kind of partition table.",
               }),
               partitions: mkOption({
-                type: attrsOf(
-                  submodule({
-                    size: mkOption({
-                      type: types.strMatching(/[1-9][0-9]*[KMGT]|100%/, "a size such as 512M, or 100% for the rest"),
-                      description: "The size in powers of 1024, or `100%`: the rest of the disk.",
-                    }),
-                    type: mkOption({
-                      type: types.enum(["EF00", "8300"]),
-                      default: "8300",
-                      description: "EF00: an EFI system partition; 8300: Linux data.",
-                    }),
-                    priority: mkOption({
-                      type: types.int,
-                      default: ({ self }) => (self.type === "EF00" ? 100 : self.size === "100%" ? 9001 : 1000),
-                      defaultText: "an ESP first, `100%` last",
-                      description: "Partitions are made in the order of this number, then of their names.",
-                    }),
-                    content: mkOption({ type: content, description: "What the partition holds." }),
-                  }),
-                ),
+                type: attrsOf(partition),
                 default: {},
                 description: "The partitions, by name.",
               }),
             },
+            declaredAt,
           }),
         ),
         default: {},

@@ -1,8 +1,8 @@
 /** A program for the test: makes the image `argv[2]` and is interrupted before its command number `argv[3]`. */
 import { makeImage } from "../../src/disk/image.ts";
+import { GIB } from "../../src/layout/size.ts";
 import { interruption, unwindOnInterrupt } from "../../src/machine/interruption.ts";
 import { run } from "../../src/machine/process.ts";
-import { GIB } from "../../src/plan/size.ts";
 import { layout } from "../unit/disk-layout.ts";
 
 const [file = "", stopAt = ""] = process.argv.slice(2);

@@ -7,11 +7,11 @@ import { inspectDevice } from "../../src/disk/device.ts";
 import { devicesOfImage, makeImage } from "../../src/disk/image.ts";
 import { applyDiskRequest, dryRun } from "../../src/disk/request.ts";
 import { formatDisk, mountDisk, unmountDisk } from "../../src/disk/run.ts";
+import { GIB, MIB } from "../../src/layout/size.ts";
 import { run } from "../../src/machine/process.ts";
 import { type LoopDevice, loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
 import { UserError } from "../../src/modules/errors.ts";
-import { GIB, MIB } from "../../src/plan/size.ts";
-import { layout } from "../unit/disk-layout.ts";
+import { encrypted, esp, layout, root, rootContent, subvolume } from "../unit/disk-layout.ts";
 
 test("a formatted device has the partitions, labels and subvolumes of its layout", async () => {
   await using disk = await emptyDisk();
@@ -47,10 +47,8 @@ test("when one of its mounts fails, none of them stays", async () => {
   await using disk = await emptyDisk();
   await formatDisk(layout, disk.device);
   const under = join(disk.folder, "mnt");
-  const [esp, root] = layout.partitions;
-  ok(esp !== undefined && root?.content.kind === "btrfs");
-  const subvolumes = [...root.content.subvolumes, { name: "@gone", mountpoint: "/zzz", mountOptions: [] }];
-  const wrong = { ...layout, partitions: [esp, { ...root, content: { ...root.content, subvolumes } }] };
+  const subvolumes = [...rootContent.subvolumes, subvolume("@gone", "/zzz")];
+  const wrong = { ...layout, partitions: [esp, { ...root, content: { ...rootContent, subvolumes } }] };
   await rejects(mountDisk(wrong, disk.device, under), /mount failed/);
   deepEqual(await mountsBelow(under), []);
 });
@@ -59,12 +57,42 @@ test("a device that holds data is refused with what it holds, and is not touched
   await using disk = await emptyDisk();
   await formatDisk(layout, disk.device);
   const before = await firstMegabytes(disk.image);
+  const other = { ...layout, partitions: [esp, { ...root, name: "other" }] };
   await refused(
-    formatDisk(layout, disk.device),
+    formatDisk(other, disk.device),
     /holds data\n.*gpt[\s\S]*ESP \(128M\): vfat labelled BOOT[\s\S]*--wipe \/dev\/loop/,
   );
-  await refused(formatDisk(layout, disk.device, { wipe: "/dev/null" }), /--wipe names another device: \/dev\/null/);
+  await refused(formatDisk(other, disk.device, { wipe: "/dev/null" }), /--wipe names another device: \/dev\/null/);
   ok(before.equals(await firstMegabytes(disk.image)));
+});
+
+test("what is formatted as declared is left as it is, also while it is mounted", async () => {
+  await using disk = await emptyDisk();
+  await formatDisk(layout, disk.device);
+  const before = await firstMegabytes(disk.image);
+  const notes: string[] = [];
+  await formatDisk(layout, disk.device, { onNote: (line) => notes.push(line) });
+  match(notes.join(), /is formatted like this already/);
+  ok(before.equals(await firstMegabytes(disk.image)));
+  await using _ = await mountDisk(layout, disk.device, join(disk.folder, "mnt"));
+  await formatDisk(layout, disk.device);
+});
+
+test("a format that was interrupted half-way does not pass for a whole one", async () => {
+  await using disk = await emptyDisk();
+  const stopped = new Error("stopped");
+  const onCommand = ({ does }: { readonly does: string }) => {
+    if (does.startsWith("label it")) throw stopped;
+  };
+  await rejects(formatDisk(layout, disk.device, { onCommand }), stopped);
+  await refused(formatDisk(layout, disk.device), /holds data/);
+  await formatDisk(layout, disk.device, { wipe: disk.device });
+});
+
+test("a layout whose passphrase is not there is refused before anything is written", async () => {
+  await using disk = await emptyDisk();
+  await refused(formatDisk(encrypted, disk.device), /there is no file \/tmp\/it's secret/);
+  deepEqual((await inspectDevice(disk.device)).contents, []);
 });
 
 test("a filesystem without a partition table counts as data", async () => {

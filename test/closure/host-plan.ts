@@ -41,6 +41,7 @@ export const SMALL_HOST: HostPlan = {
   disk: { disks: [] },
   loader: { esp: null, biosBoot: null, configurationLimit: 10, timeout: 5, tries: 3 },
   boot: {
+    crypttab: [],
     kernelParameters: ["console=ttyS0"],
     initrdKernelModules: [],
     mounts: [

@@ -9,6 +9,7 @@ test("the kernel is told the root, its options, and what the plan adds, in this 
   const boot = {
     kernelParameters: ["console=ttyS0", "quiet"],
     initrdKernelModules: [],
+    crypttab: [],
     mounts: [
       { ...ROOT, mountpoint: "/nix", options: ["ro"] },
       { ...ROOT, options: ["subvol=@root", "noatime"] },

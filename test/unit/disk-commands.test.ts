@@ -1,11 +1,15 @@
 import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { test } from "node:test";
-import { type DiskSurroundings, diskCommands, parseModes, partitionScript } from "../../src/disk/commands.ts";
-import { type Mount, partitionDevice, wantedMounts } from "../../src/disk/mounts.ts";
+import { type DiskSurroundings, diskCommands, parseModes } from "../../src/disk/commands.ts";
+import { wantedMounts } from "../../src/disk/mounts.ts";
 import { diskScript, IMAGE_DEVICE, onLoopDevice } from "../../src/disk/script.ts";
-import { layout } from "./disk-layout.ts";
+import type { Mount } from "../../src/layout/content-type.ts";
+import { partitionDevice, partitionScript } from "../../src/layout/gpt.ts";
+import { encrypted, layout } from "./disk-layout.ts";
 
-const bare: DiskSurroundings = { under: "/mnt", scratch: "/run/scratch", udev: false, unsupported: [], mounts: [] };
+const bare: DiskSurroundings = {
+  ...{ under: "/mnt", scratch: "/run/scratch", udev: false, unsupported: [], mounts: [], mappings: [], tpm: true },
+};
 const lines = (modes: Parameters<typeof diskCommands>[2], surroundings: DiskSurroundings = bare) =>
   diskCommands(layout, "/dev/vda", modes, surroundings).map(({ program, args }) => [program, ...args].join(" "));
 
@@ -24,7 +28,15 @@ test("modes are run in the order unmount, format, mount however they are written
 });
 
 test("the partition table gives each partition its name, type and size, and the last one the rest", () => {
-  equal(partitionScript(layout), 'label: gpt\nname="ESP", type=uefi, size=128MiB\nname="root", type=linux\n');
+  equal(
+    partitionScript(layout),
+    [
+      "label: gpt",
+      'name="ESP", type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, size=128MiB',
+      'name="root", type=0FC63DAF-8483-4772-8E79-3D69D8477DE4',
+      "",
+    ].join("\n"),
+  );
 });
 
 test("the root is mounted first, and a parent before what is mounted in it", () => {
@@ -92,4 +104,53 @@ test("the dry run of an image uses the loop device that it attached", () => {
   match(script, /^device=\$\(losetup --find --show --partscan -- '\/srv\/my disk'\)$/m);
   match(script, /^mkfs.btrfs .* "\$\{device\}p2"$/m);
   match(script, /^losetup --detach "\$device"$/m);
+});
+
+const luksMapping = { name: "crypted", source: "/dev/vda2" };
+const cryptoLines = (modes: Parameters<typeof diskCommands>[2], surroundings: DiskSurroundings = bare) =>
+  diskCommands(encrypted, "/dev/vda", modes, surroundings)
+    .filter(({ program }) => /^(crypt|systemd|mount|umount|mkfs.btrfs)/.test(program))
+    .map(({ program, args }) => [program, ...args].join(" "));
+
+test("an encrypted partition is opened once, before what is in it is made or mounted, and closed after", () => {
+  const open = "cryptsetup open --type luks2 --allow-discards --key-file - -- /dev/vda2 crypted";
+  deepEqual(cryptoLines(["format"]), [
+    "cryptsetup luksFormat --batch-mode --type luks2 --pbkdf pbkdf2 --key-file - -- /dev/vda2",
+    open,
+    "mkfs.btrfs --quiet --force /dev/mapper/crypted",
+    "mount -t btrfs -o subvolid=5 -- /dev/mapper/crypted /run/scratch",
+    "umount -- /run/scratch",
+    "systemd-cryptenroll --tpm2-device=auto --tpm2-pcrs=7 /dev/vda2",
+    "cryptsetup close -- crypted",
+    "cryptsetup config --label luks -- /dev/vda2",
+  ]);
+  const mounted = wantedMounts(encrypted, "/dev/vda", "/mnt");
+  equal(cryptoLines(["mount"])[0], open);
+  deepEqual(cryptoLines(["mount"], { ...bare, mappings: [luksMapping], mounts: mounted }), []);
+  equal(
+    cryptoLines(["unmount"], { ...bare, mappings: [luksMapping], mounts: mounted }).at(-1),
+    "cryptsetup close -- crypted",
+  );
+  deepEqual(cryptoLines(["unmount"]), []);
+});
+
+test("an image is not bound to the TPM of the machine that makes it", () => {
+  equal(cryptoLines(["format"], { ...bare, tpm: false }).filter((line) => line.includes("tpm2")).length, 0);
+});
+
+test("a name that another encrypted device has is refused before anything is written", () => {
+  const mappings = [{ ...luksMapping, source: "/dev/sdb1" }];
+  for (const mode of ["format", "mount"] as const)
+    throws(
+      () => cryptoLines([mode], { ...bare, mappings }),
+      /\/dev\/mapper\/crypted is already open, from \/dev\/sdb1/,
+    );
+});
+
+test("a passphrase stands in no command line, and the dry run's script reads it from its file", () => {
+  const commands = diskCommands(encrypted, "/dev/vda", ["format"], bare);
+  const script = diskScript(commands);
+  const read = `"$(cat -- '/tmp/it'\\''s secret')"`;
+  equal(script.split(`printf %s ${read} | cryptsetup `).length, 3);
+  equal(script.split(`PASSWORD=${read} systemd-cryptenroll `).length, 2);
 });

@@ -1,28 +1,62 @@
 /** The layout of the impermanence template, small, for the tests of disks. */
-import type { DiskLayout, PartitionLayout } from "../../src/plan/disk.ts";
-import { MIB } from "../../src/plan/size.ts";
+import type { BtrfsContent, SubvolumeLayout } from "../../src/layout/btrfs.ts";
+import type { DiskLayout, PartitionLayout } from "../../src/layout/gpt.ts";
+import type { LuksContent } from "../../src/layout/luks.ts";
+import { MIB } from "../../src/layout/size.ts";
 
 export const esp: PartitionLayout = {
   name: "ESP",
   type: "esp",
   size: 128 * MIB,
-  content: { kind: "vfat", label: "BOOT", mountpoint: "/boot", mountOptions: ["umask=0077"] },
-};
-
-export const root: PartitionLayout = {
-  name: "root",
-  type: "linux",
-  size: null,
   content: {
-    kind: "btrfs",
-    label: "root",
-    subvolumes: [
-      { name: "@root", mountpoint: "/", mountOptions: ["compress=zstd"] },
-      { name: "@persist", mountpoint: "/persist", mountOptions: [] },
-      { name: "@nix", mountpoint: "/nix", mountOptions: ["noatime"] },
-      { name: "@spare", mountpoint: null, mountOptions: [] },
-    ],
+    kind: "filesystem",
+    format: "vfat",
+    label: "BOOT",
+    mountpoint: "/boot",
+    mountOptions: ["umask=0077"],
+    neededForBoot: false,
   },
 };
 
-export const layout: DiskLayout = { name: "main", device: "/dev/vda", partitions: [esp, root] };
+export function subvolume(
+  name: string,
+  mountpoint: string | null,
+  mountOptions: readonly string[] = [],
+): SubvolumeLayout {
+  return { name, mountpoint, mountOptions, neededForBoot: mountpoint !== null, swap: [] };
+}
+
+export const rootContent: BtrfsContent = {
+  kind: "btrfs",
+  label: "root",
+  subvolumes: [
+    subvolume("@root", "/", ["compress=zstd"]),
+    subvolume("@persist", "/persist"),
+    subvolume("@nix", "/nix", ["noatime"]),
+    subvolume("@spare", null),
+  ],
+};
+
+export const root: PartitionLayout = { name: "root", type: "linux", size: null, content: rootContent };
+
+/** The same, encrypted. */
+export const luksContent: LuksContent = {
+  kind: "luks",
+  label: "luks",
+  name: "crypted",
+  passwordFile: "/tmp/it's secret",
+  settings: { keyFile: null, allowDiscards: true },
+  enrollTpm2: true,
+  tpm2Pcrs: [7],
+  extraFormatArgs: ["--pbkdf", "pbkdf2"],
+  content: rootContent,
+};
+
+export const encrypted: DiskLayout = {
+  name: "main",
+  device: "/dev/vda",
+  imageSize: null,
+  partitions: [esp, { name: "luks", type: "linux", size: null, content: luksContent }],
+};
+
+export const layout: DiskLayout = { name: "main", device: "/dev/vda", imageSize: null, partitions: [esp, root] };

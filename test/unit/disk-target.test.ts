@@ -2,7 +2,7 @@ import { equal, match } from "node:assert/strict";
 import { test } from "node:test";
 import type { BlockDevice } from "../../src/disk/device.ts";
 import { formatRefusal } from "../../src/disk/target.ts";
-import { GIB, MIB } from "../../src/plan/size.ts";
+import { GIB, MIB } from "../../src/layout/size.ts";
 import { layout } from "./disk-layout.ts";
 
 const empty: BlockDevice = {

@@ -44,6 +44,7 @@ const PLAN: HostPlan = {
   disk: { disks: [] },
   loader: { esp: null, biosBoot: null, configurationLimit: 10, timeout: 5, tries: 3 },
   boot: {
+    crypttab: [],
     kernelParameters: [],
     initrdKernelModules: [],
     mounts: [mount("/", "subvol=@root"), mount("/nix", "subvol=/@nix", "ro"), mount("/persist", "subvol=@persist")],

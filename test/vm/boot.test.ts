@@ -7,10 +7,10 @@ import { PACKAGE_ROOT } from "../../src/cli/output.ts";
 import { buildHost } from "../../src/deploy/build.ts";
 import { provideImage } from "../../src/deploy/image.ts";
 import { machineOf } from "../../src/deploy/vm.ts";
+import { GIB } from "../../src/layout/size.ts";
 import { quoted } from "../../src/machine/process.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import type { PersistenceEntry } from "../../src/plan/persistence.ts";
-import { GIB } from "../../src/plan/size.ts";
 import { type Machine, startMachine } from "../../src/vm/machine.ts";
 import { PASSWORD_HASH, tested } from "./fleet.ts";
 

@@ -1,5 +1,10 @@
 /** Sizes as people write them. */
 import { UserError } from "../modules/errors.ts";
+import type { OptionType } from "../modules/option.ts";
+import * as types from "../modules/types.ts";
+
+/** The type of an option that is a size. */
+export const sizeType: OptionType<string> = types.strMatching(/[1-9][0-9]*[KMGT]/, "a size such as 512M or 8G");
 
 /** In bytes. */
 export const MIB: number = 1024 ** 2;

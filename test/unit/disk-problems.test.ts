@@ -1,0 +1,165 @@
+import { deepEqual, match } from "node:assert/strict";
+import { test } from "node:test";
+import type { SubvolumeLayout } from "../../src/layout/btrfs.ts";
+import type { DiskLayout, PartitionLayout } from "../../src/layout/gpt.ts";
+import type { LuksContent } from "../../src/layout/luks.ts";
+import { GIB, MIB } from "../../src/layout/size.ts";
+import type { SwapContent } from "../../src/layout/swap.ts";
+import { diskProblems, requiredBytes } from "../../src/plan/disk-problems.ts";
+import { encrypted, esp, layout, luksContent, root, rootContent, subvolume } from "./disk-layout.ts";
+
+test("the layouts of the templates are without problems, and say how large a disk they need", () => {
+  deepEqual(diskProblems({ disks: [layout] }), []);
+  deepEqual(diskProblems({ disks: [encrypted] }), []);
+  deepEqual(requiredBytes(layout), (2 + 128 + 256) * MIB);
+  deepEqual(requiredBytes(encrypted), (2 + 128 + 16 + 256) * MIB);
+});
+
+const btrfs = (label: string, subvolumes: readonly SubvolumeLayout[]): PartitionLayout => ({
+  ...root,
+  name: label,
+  content: { kind: "btrfs", label, subvolumes },
+});
+const filesystem = (format: "vfat" | "ext4", label: string): PartitionLayout => ({
+  ...esp,
+  content: { kind: "filesystem", format, label, mountpoint: "/boot", mountOptions: [], neededForBoot: false },
+});
+const swap = (label: string): PartitionLayout => {
+  const content: SwapContent = { kind: "swap", label, priority: null, discardPolicy: null, resumeDevice: false };
+  return { name: "swap", type: "swap", size: GIB, content };
+};
+const luks = (change: Partial<LuksContent>): PartitionLayout => ({ ...root, content: { ...luksContent, ...change } });
+
+const wrong: readonly {
+  readonly what: string;
+  readonly partitions: DiskLayout["partitions"];
+  readonly says: RegExp;
+}[] = [
+  { what: "no partition", partitions: [], says: /has no partitions/ },
+  {
+    what: "two partitions of one name",
+    partitions: [{ ...esp, name: "root" }, root],
+    says: /two partitions are named root/,
+  },
+  {
+    what: "a mountpoint twice",
+    partitions: [esp, btrfs("root", [subvolume("@a", "/"), subvolume("@b", "/")])],
+    says: /mounted on \//,
+  },
+  { what: "a label twice", partitions: [filesystem("vfat", "root"), root], says: /two filesystems are labelled root/ },
+  {
+    what: "nothing on /",
+    partitions: [btrfs("data", [subvolume("@data", "/data")])],
+    says: /no filesystem is mounted on \/:/,
+  },
+  {
+    what: "two that take the rest",
+    partitions: [{ ...esp, size: null }, root],
+    says: /ESP and root each take the rest/,
+  },
+  { what: "rest not last", partitions: [root, esp], says: /root takes the rest of the disk, but is not the last/ },
+  { what: "an ESP that holds no kernel", partitions: [{ ...esp, size: MIB }, root], says: /1M is too small.*64M/ },
+  {
+    what: "a btrfs too small for mkfs",
+    partitions: [esp, { ...root, size: 100 * MIB }],
+    says: /100M is too small.*256M/,
+  },
+  { what: "an unaligned size", partitions: [{ ...esp, size: 128 * MIB + 512 }, root], says: /not a multiple of 1M/ },
+  {
+    what: "a size that is no number of bytes",
+    partitions: [{ ...esp, size: -1 }, root],
+    says: /the size -1 is not a multiple of 1M/,
+  },
+  {
+    what: "a long vfat label",
+    partitions: [filesystem("vfat", "TWELVELETTER"), root],
+    says: /12 characters: at most 11 fit/,
+  },
+  {
+    what: "a long partition name",
+    partitions: [{ ...esp, name: "x".repeat(37) }, root],
+    says: /37 characters: at most 36/,
+  },
+  { what: "a quote in a name", partitions: [{ ...esp, name: 'E"SP' }, root], says: /has other characters/ },
+  { what: "a line break in a name", partitions: [{ ...esp, name: "E\nSP" }, root], says: /has other characters/ },
+  { what: "an empty label", partitions: [filesystem("vfat", ""), root], says: /label is missing/ },
+  { what: "a long ext4 label", partitions: [filesystem("ext4", "seventeenletters_"), root], says: /at most 16 fit/ },
+  { what: "a long swap label", partitions: [esp, swap("sixteen_letters_"), root], says: /at most 15 fit/ },
+  {
+    what: "a luks that is too small",
+    partitions: [esp, { ...luks({}), size: 200 * MIB }],
+    says: /200M is too small.*272M/,
+  },
+  { what: "a luks without a key", partitions: [esp, luks({ passwordFile: null })], says: /wants either passwordFile/ },
+  {
+    what: "a luks with two keys",
+    partitions: [esp, luks({ settings: { keyFile: "/k", allowDiscards: false } })],
+    says: /wants either passwordFile/,
+  },
+  {
+    what: "a luks whose content has no label",
+    partitions: [esp, luks({ content: { ...rootContent, label: "" } })],
+    says: /the btrfs label is missing/,
+  },
+  {
+    what: "a luks labelled like what is in it",
+    partitions: [esp, luks({ label: "root" })],
+    says: /two filesystems are labelled root/,
+  },
+  {
+    what: "two luks of one name",
+    partitions: [
+      { ...luks({ label: "a", content: swap("inner").content as SwapContent }), name: "a", size: GIB },
+      luks({ label: "b" }),
+    ],
+    says: /two luks are opened as crypted/,
+  },
+  {
+    what: "swap in a subvolume that is mounted nowhere",
+    partitions: [
+      esp,
+      btrfs("root", [subvolume("@a", "/"), { ...subvolume("@s", null), swap: [{ name: "s", size: GIB }] }]),
+    ],
+    says: /the subvolume @s has swap, but is mounted nowhere/,
+  },
+  { what: "content where GRUB goes", partitions: [{ ...root, type: "bios-boot" }], says: /GRUB overwrites/ },
+  { what: "an ESP with btrfs", partitions: [{ ...root, type: "esp" }], says: /only vfat from an ESP/ },
+  {
+    what: "a subvolume's name with a slash",
+    partitions: [btrfs("root", [subvolume("a/b", "/")])],
+    says: /cannot be the name of a subvolume/,
+  },
+  {
+    what: "a subvolume's name like an option",
+    partitions: [btrfs("root", [subvolume("-r", "/")])],
+    says: /cannot be the name of a subvolume/,
+  },
+];
+
+for (const { what, partitions, says } of wrong) {
+  test(`a layout with ${what} is refused`, () => {
+    const lines = diskProblems({ disks: [{ ...layout, partitions }] }).map(({ what, fix }) => `${what}: ${fix}`);
+    match(lines.join("\n"), new RegExp(says.source, "m"));
+  });
+}
+
+test("partitions that do not fit on the image that is declared are refused", () => {
+  const said = diskProblems({ disks: [{ ...layout, imageSize: 300 * MIB }] }).map(({ what }) => what);
+  deepEqual(said, ["disk main: the partitions need 386M, its image has 300M"]);
+});
+
+test("two disks on one device are refused, and all problems are said at once, each with what it is about", () => {
+  const second: DiskLayout = { ...layout, name: "second", partitions: [{ ...esp, size: 10 * GIB }] };
+  const both = [
+    { disk: "main", partition: "ESP" },
+    { disk: "second", partition: "ESP" },
+  ];
+  deepEqual(
+    diskProblems({ disks: [layout, second] }).map(({ what, subjects }) => [what, subjects]),
+    [
+      ["two disks are on the device /dev/vda", [{ disk: "main" }, { disk: "second" }]],
+      ["two filesystems are labelled BOOT", both],
+      ["two filesystems are mounted on /boot", both],
+    ],
+  );
+});

@@ -88,20 +88,22 @@ async function lsblk(path: string): Promise<LsblkDevice | undefined> {
   return found.find(({ size }) => size > 0);
 }
 
-async function lsblkTree(devices: readonly string[]): Promise<readonly LsblkDevice[]> {
+async function lsblkTree(devices: readonly string[], signal?: AbortSignal): Promise<readonly LsblkDevice[]> {
   const columns = "PATH,TYPE,SIZE,MODEL,RO,MOUNTPOINTS";
-  const stdout = await run("lsblk", ["--json", "--tree", "--bytes", "--output", columns, ...devices]);
+  const stdout = await run("lsblk", ["--json", "--tree", "--bytes", "--output", columns, ...devices], {
+    ...(signal === undefined ? {} : { signal }),
+  });
   return (JSON.parse(stdout) as { blockdevices: readonly LsblkDevice[] }).blockdevices;
 }
 
-/** The encrypted devices that are open on this machine. */
+/** The encrypted devices that are open on this machine. Undoing needs to know them, so asking is not interruptible. */
 export async function openMappings(): Promise<readonly Mapping[]> {
   const below = ({ path, children = [] }: LsblkDevice): Mapping[] =>
     children.flatMap((child) => [
       ...(child.type === "crypt" ? [{ name: child.path.replace("/dev/mapper/", ""), source: path }] : []),
       ...below(child),
     ]);
-  return (await lsblkTree([])).flatMap(below);
+  return (await lsblkTree([], new AbortController().signal)).flatMap(below);
 }
 
 /** A mount, swap space, or a holder (LUKS, LVM, RAID), here or on anything that is built on the device. */

@@ -97,6 +97,8 @@ placeEntries() {
     complain "$message"
   message=$(mount --all --fstab "$sysroot$closure/fstab" --target-prefix "$sysroot" 2>&1) ||
     complain "$message"
+  # Options for programs, as x-gvfs-hide, mount keeps by target; on the host that is without the sysroot.
+  [ ! -s /run/mount/utab ] || sed -i "s| TARGET=$sysroot/| TARGET=/|; s| BINDSRC=$sysroot/| BINDSRC=/|" /run/mount/utab
 }
 
 # Nobody is there yet to change anything meanwhile. No link is followed, no other filesystem entered, and a file with a

@@ -27,7 +27,7 @@ export const tested = mkHost({
         },
       },
       environment: {
-        systemPackages: ["libglib2.0-bin"],
+        systemPackages: ["gvfs", "libglib2.0-bin"],
         etc: { "motd.d/tested": { text: "hello" }, "tested-link": { target: "/etc/hostname" } },
         persistence: {
           "/persist": {
@@ -45,7 +45,7 @@ export const tested = mkHost({
               "/etc/deep/er/auto.conf",
               { file: "/srv/a file 50%.txt", how: "auto" },
             ],
-            users: { bob: { directories: ["mail/in box"], files: [".config/app/settings"] } },
+            users: { bob: { directories: [{ directory: "mail/in box", mountOptions: ["x-gvfs-show"] }], files: [".config/app/settings"] } },
           },
         },
       },

@@ -1,0 +1,132 @@
+/** What a running host does to become what a new plan declares, without a reboot. */
+import type { FilePlan } from "./files.ts";
+import { isRedundant } from "./nesting.ts";
+import type { PersistenceEntry } from "./persistence.ts";
+
+/** What a closure says of itself, as far as a running host can follow it. */
+export interface Running {
+  /** `/nix/store/<digest>-debian-<suite>` */
+  readonly packages: string;
+  readonly files: readonly FilePlan[];
+  readonly entries: readonly SwitchedEntry[];
+  /** Everything else of its plan, to be compared and no more. */
+  readonly rest: Readonly<Record<string, unknown>>;
+}
+
+export type SwitchedEntry = Pick<
+  PersistenceEntry,
+  "kind" | "path" | "source" | "persistRoot" | "how" | "mountOptions" | "within"
+>;
+
+export interface SwitchPlan<Entry extends SwitchedEntry = SwitchedEntry> {
+  /** Entries that are no longer declared, or otherwise; the innermost first. Their data stays where it is. */
+  readonly unplaced: readonly SwitchedEntry[];
+  /** The outermost first. */
+  readonly placed: readonly Placement<Entry>[];
+  /** Declared files that are new or other than before, by path. */
+  readonly written: readonly string[];
+  /** Declared files that are no longer declared, by path. */
+  readonly removed: readonly string[];
+  /** Units of systemd, each sorted: wanted now, of other contents than before, wanted no more or masked. */
+  readonly units: {
+    readonly started: readonly string[];
+    readonly restarted: readonly string[];
+    readonly stopped: readonly string[];
+  };
+  /** What only the next boot brings, each in a few words. */
+  readonly atNextBoot: readonly string[];
+}
+
+export interface Placement<Entry extends SwitchedEntry = SwitchedEntry> {
+  readonly entry: Entry;
+  /** Whether the persist root may hold a part of it already: an entry of before lies in it. */
+  readonly holdsOthers: boolean;
+}
+
+export function switchPlan<Entry extends SwitchedEntry>(
+  before: Running,
+  after: Omit<Running, "entries"> & { readonly entries: readonly Entry[] },
+): SwitchPlan<Entry> {
+  const old = new Map(before.entries.map((entry) => [entry.path, placement(entry)]));
+  const now = new Map(after.entries.map((entry) => [entry.path, placement(entry)]));
+  const unplaced = before.entries.filter((entry) => !isRedundant(entry) && now.get(entry.path) !== placement(entry));
+  const placed = after.entries.filter((entry) => !isRedundant(entry) && old.get(entry.path) !== placement(entry));
+  const files = changedFiles(before.files, after.files);
+  return {
+    unplaced: unplaced.toReversed(),
+    placed: placed.map((entry) => ({
+      entry,
+      holdsOthers: before.entries.some(
+        (other) => other.persistRoot === entry.persistRoot && other.path.startsWith(`${entry.path}/`),
+      ),
+    })),
+    written: files.written.filter(isLive),
+    removed: files.removed.filter(isLive),
+    units: changedUnits(files, after.files),
+    atNextBoot: [
+      ...(before.packages === after.packages ? [] : ["packages, with the kernel among them"]),
+      ...Object.keys(after.rest)
+        .filter((part) => JSON.stringify(before.rest[part]) !== JSON.stringify(after.rest[part]))
+        .sort(),
+      ...[...files.written, ...files.removed].filter((path) => !isLive(path)).sort(),
+    ],
+  };
+}
+
+/** All that where and how it is placed depends on: for other owners and modes nothing is to be done. */
+function placement(entry: SwitchedEntry): string {
+  return JSON.stringify([entry.kind, entry.source, entry.how, entry.mountOptions, isRedundant(entry)]);
+}
+
+interface ChangedFiles {
+  readonly written: readonly string[];
+  readonly removed: readonly string[];
+}
+
+function changedFiles(before: readonly FilePlan[], after: readonly FilePlan[]): ChangedFiles {
+  const old = new Map(before.map((file) => [file.path, JSON.stringify(file)]));
+  const now = new Set(after.map(({ path }) => path));
+  return {
+    written: after.filter((file) => old.get(file.path) !== JSON.stringify(file)).map(({ path }) => path),
+    removed: before.map(({ path }) => path).filter((path) => !now.has(path)),
+  };
+}
+
+/** Nobody but root can change anything in /etc while the files are put there; what mounts /etc/fstab names is mounted. */
+function isLive(path: string): boolean {
+  return path.startsWith("/etc/") && path !== "/etc/fstab";
+}
+
+const UNITS = "/etc/systemd/system/";
+
+/** `wanted` is the unit that a link of another's `.wants` or `.requires` leads to; `own` has its file or a drop-in. */
+function unitOf(path: string): { readonly wanted?: string; readonly own?: string } {
+  if (!path.startsWith(UNITS)) return {};
+  const [first = "", second] = path.slice(UNITS.length).split("/");
+  if (second === undefined) return { own: first };
+  if (/\.(wants|requires)$/.test(first)) return { wanted: second };
+  return first.endsWith(".d") ? { own: first.slice(0, -2) } : {};
+}
+
+function changedUnits({ written, removed }: ChangedFiles, after: readonly FilePlan[]): SwitchPlan["units"] {
+  const isMasked = (unit: string) =>
+    after.some((file) => file.path === UNITS + unit && file.kind === "symlink" && file.target === "/dev/null");
+  const stillWanted = new Set(after.map(({ path }) => unitOf(path).wanted));
+  const changed = written.map(unitOf);
+  const gone = removed.map(unitOf);
+  const own = names(changed.map((unit) => unit.own));
+  const started = names(changed.map((unit) => unit.wanted)).filter((unit) => !isMasked(unit));
+  return {
+    started,
+    restarted: own.filter((unit) => !started.includes(unit) && !isMasked(unit)),
+    stopped: names([
+      ...own.filter(isMasked),
+      ...gone.map((unit) => unit.wanted).filter((unit) => !stillWanted.has(unit)),
+      ...gone.map((unit) => unit.own).filter((unit) => !stillWanted.has(unit)),
+    ]),
+  };
+}
+
+function names(found: readonly (string | undefined)[]): string[] {
+  return [...new Set(found)].filter((name) => name !== undefined).sort();
+}

@@ -70,6 +70,14 @@ program
   .action(async (name, options) => (await import("./disk.ts")).disk(fleetFile(), name, options));
 
 program
+  .command(`switch ${host}`)
+  .description("make a running host what is declared, without a reboot; what needs one is said")
+  .option("--target-host <destination>", "the host, as ssh takes it; without it, this machine")
+  .option("--dry-run", "say what would change, and change nothing")
+  .option(...json)
+  .action(async (name, options) => (await import("./switch.ts")).switchHost(fleetFile(), name, options));
+
+program
   .command("wipe")
   .description("run the initrd's own wipe on a btrfs filesystem that is not mounted")
   .requiredOption("--device <device>", "the filesystem")

@@ -9,7 +9,7 @@ import { generationFiles } from "./generations.ts";
 
 /** Files of the pristine root, besides those of the declaration. */
 export function hostFiles(plan: HostPlan): readonly FilePlan[] {
-  return [...passwordFiles(plan), ...continuationFiles(plan), ...generationFiles(plan)];
+  return [SWITCH, ...passwordFiles(plan), ...continuationFiles(plan), ...generationFiles(plan)];
 }
 
 function passwordFiles({ users }: HostPlan): FilePlan[] {
@@ -38,6 +38,14 @@ function passwordFiles({ users }: HostPlan): FilePlan[] {
     }),
   ];
 }
+
+/** What a running host does to become what another closure declares. */
+const SWITCH: FilePlan = {
+  kind: "text",
+  path: "/etc/nixfleet/switch.sh",
+  text: script("switch.sh"),
+  mode: "0755",
+};
 
 const NO_RELATIONS = {
   enable: true,

@@ -12,13 +12,21 @@ export const SYSROOT = "/sysroot";
  * what has to be there on the fresh root for them to appear. `:` before owner and mode: what exists keeps its own, but for the owner of the user's home.
  */
 export function tmpfilesConfig(plan: PersistencePlan): string {
-  const roots = new Set(plan.entries.map((entry) => entry.persistRoot));
-  const lines = [
-    ...plan.parents.flatMap((parent) =>
-      ["", ...roots].map((root) => created("d", root + parent.path, parent, parent.ensured)),
-    ),
-    ...plan.entries.flatMap(entryLines),
-  ];
+  return parentsConfig(plan) + entriesConfig(plan.entries);
+}
+
+/** The part that makes the folders above entries. */
+export function parentsConfig({ entries, parents }: Pick<PersistencePlan, "entries" | "parents">): string {
+  const roots = ["", ...new Set(entries.map((entry) => entry.persistRoot))];
+  const lines = parents.flatMap((parent) =>
+    roots.map((root) => created("d", root + parent.path, parent, parent.ensured)),
+  );
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+/** The part that makes the entries themselves. */
+export function entriesConfig(entries: PersistencePlan["entries"]): string {
+  const lines = entries.flatMap(entryLines);
   return lines.map((line) => `${line}\n`).join("");
 }
 

@@ -113,8 +113,10 @@ function changedUnits({ written, removed }: ChangedFiles, after: readonly FilePl
     after.some((file) => file.path === UNITS + unit && file.kind === "symlink" && file.target === "/dev/null");
   const stillWanted = new Set(after.map(({ path }) => unitOf(path).wanted));
   const changed = written.map(unitOf);
-  const gone = removed.map(unitOf);
-  const own = names(changed.map((unit) => unit.own));
+  const gone = removed.filter((path) => !path.includes(".d/")).map(unitOf);
+  const own = names(
+    [...changed, ...removed.filter((path) => path.includes(".d/")).map(unitOf)].map((unit) => unit.own),
+  );
   const started = names(changed.map((unit) => unit.wanted)).filter((unit) => !isMasked(unit));
   return {
     started,
@@ -129,4 +131,32 @@ function changedUnits({ written, removed }: ChangedFiles, after: readonly FilePl
 
 function names(found: readonly (string | undefined)[]): string[] {
   return [...new Set(found)].filter((name) => name !== undefined).sort();
+}
+
+/** Lines for src/host/switch.sh, whose fields have tabs between; `-` where there is nothing to say. */
+export function switchList(
+  plan: SwitchPlan,
+  homes: readonly { readonly name: string; readonly home: string }[],
+): string {
+  const userOf = (path: string) =>
+    homes.find(({ name, home }) => name !== "root" && path.startsWith(`${home}/`))?.name ?? "-";
+  const lines = [
+    ...plan.unplaced.map((entry) => ["unplace", entry.how, entry.path, entry.source]),
+    ...plan.placed.map(({ entry, holdsOthers }) => [
+      "place",
+      entry.kind,
+      entry.how,
+      ["bind", ...entry.mountOptions].join(","),
+      userOf(entry.path),
+      holdsOthers ? "part" : "none",
+      entry.persistRoot,
+      entry.path,
+    ]),
+    ...plan.written.map((path) => ["write", path]),
+    ...plan.removed.map((path) => ["remove", path]),
+    ...plan.units.stopped.map((unit) => ["stop", unit]),
+    ...plan.units.restarted.map((unit) => ["try-restart", unit]),
+    ...plan.units.started.map((unit) => ["start", unit]),
+  ];
+  return lines.map((fields) => `${fields.join("\t")}\n`).join("");
 }

@@ -11,6 +11,10 @@ rm -rf boot dev proc run sys tmp ./initrd.img ./initrd.img.old ./vmlinuz.old
 
 # A host's own: made on the host.
 rm -f etc/ssh/ssh_host_* etc/machine-id var/lib/dbus/machine-id var/lib/systemd/random-seed etc/hostid
+# A key that ssl-cert makes, and a database cluster that postgresql makes, with ids of its own.
+rm -f etc/ssl/private/ssl-cert-snakeoil.key etc/ssl/certs/ssl-cert-snakeoil.pem
+[ ! -d etc/ssl/certs ] || find etc/ssl/certs -lname 'ssl-cert-snakeoil*' -delete
+rm -rf var/lib/postgresql/* etc/postgresql/*
 
 # The builder's.
 rm -f etc/resolv.conf etc/hostname etc/apt/sources.list etc/apt/sources.list.d/*

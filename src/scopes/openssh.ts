@@ -4,6 +4,7 @@ import { mkIf } from "../modules/definition.ts";
 import { mkEnableOption, mkOption } from "../modules/option.ts";
 import * as types from "../modules/types.ts";
 import { defineModule } from "../system/options.ts";
+import { persisted } from "./persisted.ts";
 
 const KEYS = "/etc/ssh/host-keys";
 const KEY = "ssh_host_ed25519_key";
@@ -48,14 +49,9 @@ export const openssh = defineModule(
           },
         },
       },
-      persistence: mkIf(
-        ({ nixfleet }) => nixfleet.impermanence.enable,
-        ({ nixfleet }) => ({
-          [nixfleet.impermanence.persistRoot]: {
-            directories: [{ directory: KEYS, mode: "0700", purpose: "the SSH server's own keys" }],
-          },
-        }),
-      ),
+      persistence: persisted({
+        directories: [{ directory: KEYS, mode: "0700", purpose: "the SSH server's own keys" }],
+      }),
     },
     systemd: {
       services: {

@@ -14,9 +14,11 @@ export type Config = ConfigOf<Options>;
 export const defineModule: DefineModule<Options> = defineAnyModule as DefineModule<Options>;
 
 /** Known names complete in an editor; names that a module declares itself are checked when it is evaluated. */
-type OpenConfig<T = Config> = T extends boolean | string | number | null | readonly unknown[]
+type OpenConfig<T = Config> = unknown extends T
   ? T
-  : { readonly [K in keyof T]: OpenConfig<T[K]> } & AnyConfig;
+  : T extends boolean | string | number | null | readonly unknown[]
+    ? T
+    : { readonly [K in keyof T]: OpenConfig<T[K]> } & AnyConfig;
 
 export const mkIf: <C = OpenConfig, D = unknown>(condition: Condition<C>, content: Definition<D, C>) => If<C, D> =
   mkAnyIf;

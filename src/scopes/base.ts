@@ -1,12 +1,23 @@
 /** The shell, and the tools that everybody expects at a prompt. */
 import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+import { mkEnableOption, mkOption } from "../modules/option.ts";
+import * as types from "../modules/types.ts";
 import { defineModule } from "../system/options.ts";
+import { persisted } from "./persisted.ts";
 
 export const base = defineModule(
   {
     options: {
-      nixfleet: { base: { enable: mkEnableOption("the tools that everybody expects at a prompt, with their state") } },
+      nixfleet: {
+        base: {
+          enable: mkEnableOption("the tools that everybody expects at a prompt, with their state"),
+          administrator: mkOption({
+            type: types.bool,
+            default: true,
+            description: "Whether the primary user may become root with sudo.",
+          }),
+        },
+      },
     },
   },
   mkIf(({ nixfleet }) => nixfleet.base.enable, {
@@ -28,27 +39,62 @@ export const base = defineModule(
       ],
       // A folder survives a program that saves by renaming a new file over the old one; a single file may not.
       etc: {
-        "profile.d/nixfleet-history.sh": {
-          text: 'HISTFILE="$HOME/.local/state/bash/history"\nexport HISTFILE',
+        "profile.d/nixfleet-state.sh": {
+          text: [
+            'if [ -d "$HOME/.local/state/bash" ]; then export HISTFILE="$HOME/.local/state/bash/history"; fi',
+            'if [ -d "$HOME/.local/state/less" ]; then export LESSHISTFILE="$HOME/.local/state/less/history"; fi',
+          ].join("\n"),
+        },
+        "vim/vimrc.local": {
+          text: [
+            "if isdirectory(expand('~/.local/state/vim'))",
+            "  let &viminfofile = expand('~/.local/state/vim/viminfo')",
+            "  let &undodir = expand('~/.local/state/vim')",
+            "endif",
+          ].join("\n"),
         },
       },
+      persistence: persisted({
+        directories: [{ directory: "/var/lib/sudo", mode: "0700", purpose: "whom sudo has lectured" }],
+      }),
     },
-    users: { users: ({ hostSpec }) => ({ [hostSpec.userName]: { extraGroups: ["sudo"] } }) },
-    home: {
-      persistence: mkIf(
-        ({ nixfleet }) => nixfleet.impermanence.enable,
-        ({ nixfleet }) => ({
-          [nixfleet.impermanence.persistRoot]: {
-            directories: [
-              { directory: ".local/state/bash", mode: "0700", purpose: "the shell's history" },
-              { directory: ".config/git", purpose: "git's configuration" },
-              { directory: ".gnupg", mode: "0700", purpose: "GnuPG's keys and trust" },
-              { directory: ".local/state/vim", purpose: "vim's undo files and marks" },
-              { directory: ".vim", purpose: "vim's configuration and plugins" },
-            ],
+    users: {
+      users: ({ hostSpec, nixfleet }) => ({
+        [hostSpec.userName]: { extraGroups: nixfleet.base.administrator ? ["sudo"] : [] },
+      }),
+    },
+    systemd: {
+      services: mkIf(({ nixfleet }) => nixfleet.impermanence.enable, {
+        "nixfleet-git": {
+          description: "Let git keep the primary user's settings in .config/git: it writes there what exists",
+          wantedBy: ["multi-user.target"],
+          before: ["ssh.service", "systemd-user-sessions.service"],
+          serviceConfig: {
+            Type: "oneshot",
+            User: ({ hostSpec }) => hostSpec.userName,
+            WorkingDirectory: "~",
+            UMask: "0077",
+            ExecStart: "/usr/bin/touch .config/git/config .config/git/credentials",
           },
-        }),
-      ),
+        },
+      }),
+    },
+    home: {
+      persistence: persisted({
+        directories: [
+          { directory: ".local/state/bash", mode: "0700", purpose: "the shell's history" },
+          {
+            directory: ".config/git",
+            mode: "0700",
+            purpose: "git's configuration, and credentials that it is to store",
+          },
+          { directory: ".gnupg", mode: "0700", purpose: "GnuPG's keys and trust" },
+          { directory: ".local/state/less", mode: "0700", purpose: "what was searched for in less" },
+          { directory: ".config/tmux", purpose: "tmux's configuration and plugins" },
+          { directory: ".local/state/vim", mode: "0700", purpose: "vim's marks, histories and undo files" },
+          { directory: ".vim", purpose: "vim's configuration and plugins" },
+        ],
+      }),
     },
   }),
 );

@@ -1,13 +1,69 @@
 /** Every scope. All are part of every host, and do nothing until they are enabled. */
 import type { OptionsOf } from "../modules/module.ts";
+import { atd } from "./atd.ts";
 import { base } from "./base.ts";
+import { bluetooth } from "./bluetooth.ts";
+import { chromium } from "./chromium.ts";
+import { cron } from "./cron.ts";
 import { debian } from "./debian.ts";
+import { docker } from "./docker.ts";
+import { fail2ban } from "./fail2ban.ts";
 import { firefox } from "./firefox.ts";
+import { fish } from "./fish.ts";
+import { fleetServices } from "./fleet-services.ts";
+import { fwupd } from "./fwupd.ts";
+import { gh } from "./gh.ts";
+import { home } from "./home.ts";
 import { impermanence } from "./impermanence.ts";
+import { libvirtd } from "./libvirtd.ts";
+import { neovim } from "./neovim.ts";
+import { networkmanager } from "./networkmanager.ts";
+import { nginx } from "./nginx/nginx.ts";
+import { nodeExporter } from "./node-exporter.ts";
 import { openssh } from "./openssh.ts";
+import { podman } from "./podman.ts";
+import { postgresql } from "./postgresql.ts";
 import { primaryUser } from "./primary-user.ts";
+import { printing } from "./printing.ts";
+import { thunderbird } from "./thunderbird.ts";
+import { zsh } from "./zsh.ts";
 
-export const scopes = { base, debian, firefox, impermanence, openssh, primaryUser } as const;
+export const scopes = {
+  atd,
+  base,
+  bluetooth,
+  chromium,
+  cron,
+  debian,
+  docker,
+  fail2ban,
+  firefox,
+  fish,
+  fleetServices,
+  fwupd,
+  gh,
+  home,
+  impermanence,
+  libvirtd,
+  neovim,
+  networkmanager,
+  nginx,
+  nodeExporter,
+  openssh,
+  podman,
+  postgresql,
+  primaryUser,
+  printing,
+  thunderbird,
+  zsh,
+} as const;
 
 /** The options that the scopes add to the system's. */
-export type ScopeOptions = OptionsOf<typeof base> & OptionsOf<typeof firefox> & OptionsOf<typeof openssh>;
+export type ScopeOptions = AllOptions<typeof scopes>;
+
+/** The intersection of the options of every module in a record. */
+type AllOptions<Modules> = {
+  readonly [Name in keyof Modules]: (options: OptionsOf<Modules[Name]>) => void;
+}[keyof Modules] extends (options: infer Options) => void
+  ? Options
+  : never;

@@ -1,0 +1,42 @@
+/** Bans addresses from which somebody guesses passwords. */
+import { mkIf } from "../modules/definition.ts";
+import { mkEnableOption, mkOption } from "../modules/option.ts";
+import * as types from "../modules/types.ts";
+import { defineModule } from "../system/options.ts";
+import { persisted } from "./persisted.ts";
+
+export const fail2ban = defineModule(
+  {
+    options: {
+      services: {
+        fail2ban: {
+          enable: mkEnableOption("fail2ban, which watches the SSH server's journal"),
+          bantime: mkOption({
+            type: types.strMatching(/-?[0-9]+[a-z]{0,2}/, "a time such as 10m, 1h or 1d"),
+            default: "10m",
+            description: "How long an address is banned.",
+          }),
+          maxretry: mkOption({
+            type: types.positiveInt,
+            default: 3,
+            description: "Failures before an address is banned.",
+          }),
+        },
+      },
+    },
+  },
+  mkIf(({ services }) => services.fail2ban.enable, {
+    environment: {
+      systemPackages: ["fail2ban", "nftables", "python3-systemd"],
+      etc: {
+        "fail2ban/jail.d/nixfleet.conf": {
+          text: ({ services }) =>
+            `[DEFAULT]\nbantime = ${services.fail2ban.bantime}\nmaxretry = ${services.fail2ban.maxretry}`,
+        },
+      },
+      persistence: persisted({
+        directories: [{ directory: "/var/lib/fail2ban", purpose: "who is banned, and how often he was" }],
+      }),
+    },
+  }),
+);

@@ -1,0 +1,200 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { diskoTemplates, roles, scopes } from "../../src/index.ts";
+import { UserError } from "../../src/modules/errors.ts";
+import { defineModule, evaluateModules, type ModuleLike } from "../../src/modules/module.ts";
+import { isOption, type OptionTree } from "../../src/modules/option.ts";
+import { callerOf } from "../../src/modules/place.ts";
+import { type HostPlan, hostPlan } from "../../src/plan/host.ts";
+import { type SystemConfig, systemOptionTrees } from "../../src/system/options.ts";
+import { planWith } from "./host.ts";
+
+/** What a scope wants to be told before it can be enabled. */
+const REQUIRED: Readonly<Record<string, object>> = {
+  "services.nixfleet-agent": { command: ["/usr/bin/agent"] },
+  "services.nixfleet-control-plane": { command: ["/usr/bin/control-plane"] },
+};
+
+/** Each `enable` option of a scope: `services.cron`. */
+const switches = Object.entries(scopes).flatMap(([name, scope]) =>
+  enableOptions(scope.options).map((path) => ({ name, path })),
+);
+
+function enableOptions(tree: OptionTree, path: readonly string[] = []): (readonly string[])[] {
+  return Object.entries(tree).flatMap(([name, node]) => {
+    if (!isOption(node)) return enableOptions(node, [...path, name]);
+    return name === "enable" ? [path] : [];
+  });
+}
+
+/** `{ services: { cron: { enable: true } } }` */
+function enabled(path: readonly string[]): object {
+  const inner: object = { enable: true, ...REQUIRED[path.join(".")] };
+  return path.reduceRight((value, name) => ({ [name]: value }), inner);
+}
+
+/** Another persist root than the usual one. */
+const OTHER_ROOT = {
+  nixfleet: { impermanence: { persistRoot: "/data" } },
+  disko: {
+    devices: {
+      disk: {
+        main: {
+          content: {
+            partitions: {
+              root: { content: { subvolumes: { "@data": { mountpoint: "/data", neededForBoot: true } } } },
+            },
+          },
+        },
+      },
+    },
+  },
+};
+
+test("a scope does nothing until it is enabled: a host's plan is the same without it", () => {
+  const whole = planOfScopes(Object.values(scopes));
+  for (const { name } of switches) {
+    const others = Object.entries(scopes).filter(([other]) => other !== name);
+    assert.deepEqual(planOfScopes(others.map(([, scope]) => scope)), whole, name);
+  }
+});
+
+/** The plan of a host with these scopes alone. */
+function planOfScopes(modules: readonly ModuleLike[]): HostPlan {
+  const place = callerOf(planOfScopes);
+  const evaluation = evaluateModules(
+    [
+      ...systemOptionTrees.map((options) => defineModule({ options })),
+      ...modules,
+      {
+        hostSpec: { hostName: "test", platform: "x86_64-linux", userName: "alice" },
+        nixfleet: { impermanence: { enable: true } },
+      },
+      diskoTemplates.btrfsImpermanence({ disk: "/dev/vda" }),
+    ],
+    place,
+  );
+  return hostPlan(evaluation.config as SystemConfig);
+}
+
+for (const { path } of switches) {
+  const name = path.join(".");
+  describe(name, () => {
+    const bare = planWith();
+    const own = (plan: HostPlan) =>
+      plan.persistence.entries.filter((entry) => !bare.persistence.entries.some((other) => other.path === entry.path));
+
+    test("persists something of its own, each path with its purpose", () => {
+      const entries = own(planWith(enabled(path)));
+      assert.notEqual(entries.length, 0);
+      assert.deepEqual(
+        entries.filter(({ purpose }) => purpose === ""),
+        [],
+      );
+    });
+
+    test("persists nothing where the root is not ephemeral", () => {
+      const plan = planWith(enabled(path), { nixfleet: { impermanence: { enable: false } } });
+      assert.deepEqual(plan.persistence.entries, []);
+    });
+
+    test("persists at the persist root that the host has chosen", () => {
+      const plan = planWith(enabled(path), OTHER_ROOT);
+      for (const { persistRoot, source, path: place } of plan.persistence.entries) {
+        assert.equal(persistRoot, "/data", place);
+        assert.equal(source, `/data${place}`);
+      }
+    });
+  });
+}
+
+test("two scopes that persist the same path have one entry, with both as its declarers", () => {
+  const { entries } = planWith({ networking: { networkmanager: { enable: true } } }).persistence;
+  const [entry, ...others] = entries.filter(({ path }) => path === "/etc/NetworkManager/system-connections");
+  assert.deepEqual(others, []);
+  const declarers = entry?.declaredAt.map((place) => /([^/]+)\.ts:\d+$/.exec(place)?.[1]);
+  assert.deepEqual(declarers?.sort(), ["impermanence", "networkmanager"]);
+});
+
+test("all scopes together make one host", () => {
+  const plan = planWith(...switches.map(({ path }) => enabled(path)));
+  for (const { path } of switches) assert.notEqual(planWith(enabled(path)).persistence.entries.length, 0);
+  assert.ok(plan.persistence.entries.length > 40);
+});
+
+const mistakes: readonly (readonly [what: string, module: object, message: RegExp])[] = [
+  [
+    "an agent without a program",
+    { services: { "nixfleet-agent": { enable: true } } },
+    /services\.nixfleet-agent\.command is required/,
+  ],
+  [
+    "a control plane whose program is not an absolute path",
+    { services: { "nixfleet-control-plane": { enable: true, command: ["serve"] } } },
+    /services\.nixfleet-control-plane\.command is required, and begins with the absolute path/,
+  ],
+  [
+    "a certificate without its key",
+    { services: { nginx: { enable: true, virtualHosts: { a: { sslCertificate: "/persist/a.pem" } } } } },
+    /virtualHosts\."a" wants both sslCertificate and sslCertificateKey/,
+  ],
+  [
+    "a certificate got by ACME, its terms not agreed to",
+    { services: { nginx: { enable: true, virtualHosts: { a: { enableACME: true } } } } },
+    /security\.acme\.acceptTerms/,
+  ],
+];
+
+for (const [what, module, message] of mistakes) {
+  test(`an error says what to do: ${what}`, () => {
+    assert.throws(
+      () => planWith(module),
+      (error) => error instanceof UserError && message.test(error.text),
+    );
+  });
+}
+
+test("an agent's program gets its arguments as they are declared", () => {
+  const command = ["/usr/bin/agent", "a b", 'c"d', "50%", "$HOME", "back\\slash"];
+  const { files } = planWith({ services: { "nixfleet-agent": { enable: true, command } } });
+  const unit = files.find(({ path }) => path === "/etc/systemd/system/nixfleet-agent.service");
+  assert.ok(unit?.kind === "text");
+  assert.match(unit.text, /^ExecStart="\/usr\/bin\/agent" "a b" "c\\"d" "50%%" "\$\$HOME" "back\\\\slash"$/m);
+});
+
+test("a site with a certificate is served by HTTPS, and HTTP leads there", () => {
+  const site = { root: "/srv/www", sslCertificate: "/persist/a.pem", sslCertificateKey: "/persist/a.key" };
+  const { files } = planWith({ services: { nginx: { enable: true, virtualHosts: { "a.test": site } } } });
+  const sites = files.find(({ path }) => path === "/etc/nginx/conf.d/nixfleet.conf");
+  assert.ok(sites?.kind === "text");
+  assert.match(sites.text, /listen 80;[^}]*server_name a\.test;[^}]*return 301 https/);
+  assert.match(sites.text, /listen 443 ssl;[^}]*ssl_certificate \/persist\/a\.pem;/);
+});
+
+const ROLES = {
+  endpoint: { has: ["network-manager", "firefox-esr", "openssh-server"], lacks: ["bluez"] },
+  microvmGuest: { has: ["linux-image-cloud-amd64", "openssh-server"], lacks: ["vim", "network-manager"] },
+  server: { has: ["openssh-server", "vim"], lacks: ["network-manager", "firefox-esr"] },
+  workstation: { has: ["network-manager", "bluez", "cups", "firefox-esr", "vim"], lacks: ["openssh-server"] },
+} as const;
+
+for (const name of Object.keys(ROLES) as (keyof typeof ROLES)[]) {
+  test(`the role ${name} enables what it is for, and a host may say otherwise`, () => {
+    const { packages } = planWith(roles[name]).packages;
+    const { has, lacks } = ROLES[name];
+    for (const wanted of has) assert.ok(packages.includes(wanted), wanted);
+    for (const other of lacks) assert.ok(!packages.includes(other), other);
+    const without = planWith(roles[name], {
+      services: { openssh: { enable: false } },
+      programs: { firefox: { enable: false } },
+    });
+    for (const gone of ["openssh-server", "firefox-esr"]) assert.ok(!without.packages.packages.includes(gone), gone);
+  });
+}
+
+test("the user of an endpoint is no administrator", () => {
+  const sudoers = (module: (typeof roles)[keyof typeof roles]) =>
+    planWith(module).users.groups.find(({ name }) => name === "sudo")?.members ?? [];
+  assert.deepEqual(sudoers(roles.endpoint), []);
+  assert.deepEqual(sudoers(roles.workstation), ["alice"]);
+});

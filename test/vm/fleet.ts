@@ -45,7 +45,12 @@ export const tested = mkHost({
               "/etc/deep/er/auto.conf",
               { file: "/srv/a file 50%.txt", how: "auto" },
             ],
-            users: { bob: { directories: [{ directory: "mail/in box", mountOptions: ["x-gvfs-show"] }], files: [".config/app/settings"] } },
+            users: {
+              bob: {
+                directories: [{ directory: "mail/in box", mountOptions: ["x-gvfs-show"] }],
+                files: [".config/app/settings"],
+              },
+            },
           },
         },
       },

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Usage: add-generation.sh [--conf FILE] CLOSURE
+# Usage: nixfleet add-generation CLOSURE
+# Makes a closure that is in the store the newest generation, which boots from now on.
 #
-# Makes a closure that is in the store the newest generation, which boots from now on: the record first, so that `gc`
-# leaves it alone, then what it boots from, its entry last. Interrupted at any point, the generations before it boot,
-# and it can be run again. A closure that is the newest generation already stays it.
+# The record is written first, so that `gc` leaves it alone, then what it boots from, its entry last. Interrupted at any
+# point, the generations before it boot, and it can be run again. A closure that is the newest already stays it.
 set -eu
 export LC_ALL=C
 umask 022
@@ -35,8 +35,8 @@ main() {
   [ -z "$ESP$ESP_IMAGE" ] || systemdBootAdd "$number"
   [ -z "$GRUB" ] || grubTry "$number"
   [ -z "$GRUB" ] || grubWrite ''
-  pruneGenerations "$LIMIT"
   printf 'generation %s: %s\n' "$number" "$changes"
+  pruneGenerations "$LIMIT"
 }
 
 # What came with a generation may go when none needs it any more.

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Usage: gc.sh [--conf FILE] [--keep COUNT] [--dry-run]
+# Usage: nixfleet gc [--keep COUNT] [--dry-run]
+# Deletes from the store what no generation needs; with --keep, generations beyond the newest COUNT go first.
 #
-# Deletes from the store what no generation needs: objects that came with a generation (the record says which), and to
-# which no generation, no boot entry and not the running system refers. Everything else stays. With --keep, generations
-# beyond the newest COUNT go first; never the running one, one that a rollback has chosen, or the newest that is good.
+# What may go are objects that came with a generation (the record says which), and to which no generation, no boot entry
+# and not the running system refers. Everything else stays. --keep never takes the running generation, one that a
+# rollback has chosen, or the newest that is good.
 set -eu
 export LC_ALL=C
 here=${0%/*}

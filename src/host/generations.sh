@@ -1,6 +1,5 @@
 #!/bin/sh
-# Usage: generations.sh [--conf FILE] [--json]
-#
+# Usage: nixfleet generations [--json]
 # Lists the generations of this host, the newest first.
 set -eu
 export LC_ALL=C

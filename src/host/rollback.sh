@@ -1,8 +1,8 @@
 #!/bin/sh
-# Usage: rollback.sh [--conf FILE] [NUMBER]
+# Usage: nixfleet rollback [NUMBER | newest]
+# Chooses the generation that boots from now on, until the next one is installed: by default the one before this one.
 #
-# Chooses the generation that boots from now on, until the next one is installed: without NUMBER the one before the one
-# that runs; with `newest` it takes the choice back. Nothing changes before the next boot.
+# `newest` takes the choice back. Nothing changes before the next boot.
 set -eu
 export LC_ALL=C
 here=${0%/*}
@@ -40,15 +40,14 @@ main() {
 # The newest before the one that runs; where none of them runs, before the newest.
 findPrevious() {
   readRunning
-  before='' now=''
+  before='' closure=''
   for number in $numbers; do
     readGeneration "$number"
-    now=$number
     [ "$closure" != "$running" ] || break
     before=$number
   done
   if [ "$closure" != "$running" ]; then
-    before=$(printf '%s\n' "$numbers" | grep -vx "$now" | tail -n 1)
+    before=$(printf '%s\n' "$numbers" | sed '$d' | tail -n 1)
   fi
   [ -n "$before" ] || fail "there is no generation before this one"
   chosen=$before

@@ -1,6 +1,7 @@
 #!/bin/sh
 # mmdebstrap's customize hook: $1 is the tree, all its packages are installed, /dev, /proc and /sys are mounted in it.
-# Makes in the tree what its packages alone do not: locales, ids that stay, and the generic initrd as /boot/initrd.
+# Makes in the tree what its packages alone do not: locales, ids that stay, the way to the host's own command, and the
+# generic initrd as /boot/initrd.
 set -eu
 root=$1
 
@@ -11,6 +12,12 @@ generate_locales() {
     printf '%s %s\n' "$locale" "$charset"
   done > "$root/etc/locale.gen"
   chroot "$root" locale-gen
+}
+
+# The command is each host's own, /usr the same for all with these packages: so only a link to it.
+link_command() {
+  mkdir -p "$root/usr/local/bin"
+  ln -s /etc/nixfleet/nixfleet "$root/usr/local/bin/nixfleet"
 }
 
 # What the scripts of src/initrd may call. Bash is not among them.
@@ -58,4 +65,5 @@ make_initrd() {
 [ -z "$NIXFLEET_LOCALES" ] || generate_locales
 # Before the initrd, which holds accounts too.
 "$NIXFLEET_NODE" "$NIXFLEET_RENUMBER" "$root" "$NIXFLEET_IDS"
+link_command
 make_initrd

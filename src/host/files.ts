@@ -9,7 +9,39 @@ import { generationFiles } from "./generations.ts";
 
 /** Files of the pristine root, besides those of the declaration. */
 export function hostFiles(plan: HostPlan): readonly FilePlan[] {
-  return [SWITCH, ...passwordFiles(plan), ...continuationFiles(plan), ...generationFiles(plan)];
+  return [
+    ...commandFiles(),
+    scriptFile("switch.sh"),
+    ...passwordFiles(plan),
+    ...continuationFiles(plan),
+    ...generationFiles(plan),
+  ];
+}
+
+/** `nixfleet COMMAND` on the host; customize.sh in src/closure makes the link by which it is found. */
+function commandFiles(): FilePlan[] {
+  return [
+    { ...scriptFile("nixfleet.sh"), path: "/etc/nixfleet/nixfleet" },
+    scriptFile("status.sh"),
+    scriptFile("announce.sh"),
+    ...unitFiles({
+      services: {
+        "nixfleet-status": {
+          ...NO_RELATIONS,
+          description: "Say when this boot is not as declared",
+          wantedBy: ["multi-user.target"],
+          before: ["systemd-user-sessions.service"],
+          serviceConfig: {
+            Type: "oneshot",
+            RemainAfterExit: true,
+            ExecStart: "/bin/sh /etc/nixfleet/announce.sh",
+            StandardOutput: "journal+console",
+          },
+        },
+      },
+      units: {},
+    }),
+  ];
 }
 
 function passwordFiles({ users }: HostPlan): FilePlan[] {
@@ -19,7 +51,7 @@ function passwordFiles({ users }: HostPlan): FilePlan[] {
   if (lines.length === 0) return [];
   return [
     textFile("/etc/nixfleet/password-files", lines),
-    { kind: "text", path: "/etc/nixfleet/set-passwords.sh", text: script("set-passwords.sh"), mode: "0755" },
+    scriptFile("set-passwords.sh"),
     ...unitFiles({
       services: {
         "nixfleet-passwords": {
@@ -39,14 +71,6 @@ function passwordFiles({ users }: HostPlan): FilePlan[] {
   ];
 }
 
-/** What a running host does to become what another closure declares. */
-const SWITCH: FilePlan = {
-  kind: "text",
-  path: "/etc/nixfleet/switch.sh",
-  text: script("switch.sh"),
-  mode: "0755",
-};
-
 const NO_RELATIONS = {
   enable: true,
   requiredBy: [],
@@ -57,6 +81,7 @@ const NO_RELATIONS = {
   unitConfig: {},
 } as const;
 
-function script(name: string): string {
-  return readFileSync(join(import.meta.dirname, name), "utf8");
+function scriptFile(name: string): FilePlan {
+  const text = readFileSync(join(import.meta.dirname, name), "utf8");
+  return { kind: "text", path: `/etc/nixfleet/${name}`, text, mode: "0755" };
 }

@@ -41,7 +41,7 @@ toName() {
   name=${name%???}.${fraction}Z
 }
 
-# Sets `due` to the names of old roots that may be deleted, the oldest first. It looks only at the oldest $1 names and
+# Sets `due` to the names, each on a line, of old roots that may be deleted, the oldest first. It looks only at the oldest $1 names and
 # at the newest KEEP_NEWEST, so that its cost does not grow with their number. What is not a subvolume is not counted:
 # then fewer are due, never more.
 chooseDue() {
@@ -71,7 +71,8 @@ chooseDue() {
   while [ "$#" -gt "$KEEP_NEWEST" ]; do
     toNumber "$1" oldest
     [ "$oldest" -lt "$cutoff" ] || break
-    due="$due $1"
+    due="$due$1
+"
     shift
   done
 }
@@ -84,7 +85,10 @@ deleteDueRoots() {
     before=$pruned
     chooseDue 1000
     for name in $due; do
-      if deleteOldRoot "$name"; then pruned="$pruned $name"; fi
+      if deleteOldRoot "$name"; then
+        pruned="$pruned$name
+"
+      fi
     done
   done
 }

@@ -2,31 +2,77 @@
 # Usage: prune.sh CONF
 #
 # Deletes all old roots that are due, with what is nested in them: what the wipe, which must not hold the boot, leaves.
-# CONF is that of wipe.sh. It can be stopped at any time and run again. Prints the name of each that it deleted.
+# CONF is that of wipe.sh. It can be stopped at any time and run again. Prints the name of each that it deleted, and
+# writes the report /run/nixfleet/prune.json (or REPORT in CONF): at its begin, and at its end.
 set -eu
 export LC_ALL=C
+umask 022
 # shellcheck source=src/initrd/report.sh
 . "${0%/*}/report.sh"
 # shellcheck source=src/initrd/filesystem.sh
 . "${0%/*}/filesystem.sh"
 # shellcheck source=src/initrd/old-roots.sh
 . "${0%/*}/old-roots.sh"
+REPORT=/run/nixfleet/prune.json
 # shellcheck source=/dev/null
 . "$1"
-MOUNTPOINT=/run/nixfleet/prune.$$ mounted='' pruned=''
+MOUNTPOINT=/run/nixfleet/prune.$$ mounted='' pruned='' due='' outcome=failed reason=''
+
+main() {
+  trap finish EXIT
+  trap 'outcome=stopped; exit 1' HUP INT TERM
+  mkdir -p /run/nixfleet
+  mountFilesystem
+  [ ! -L old_roots ] || fail "old_roots is a link"
+  readClock
+  chooseDue 1000
+  outcome=running
+  writeReport >"$REPORT"
+  outcome=failed
+  deleteDueRoots
+  [ -z "$due" ] || fail "${message:-they are still there}"
+  unmountFilesystem
+  outcome=complete
+}
 
 fail() {
-  say "old roots cannot be pruned: $1"
+  reason=$1
   exit 1
 }
 
-trap '[ -z "$mounted" ] || unmountFilesystem' EXIT
-trap 'exit 1' HUP INT TERM
-mkdir -p /run/nixfleet
-mountFilesystem
-[ ! -L old_roots ] || fail "old_roots is a link"
-readClock
-deleteDueRoots
-for name in $pruned; do printf '%s\n' "$name"; done
-unmountFilesystem
-[ -z "$due" ]
+finish() {
+  trap '' HUP INT TERM
+  trap - EXIT
+  set +e
+  if [ -n "$mounted" ]; then
+    keepLeft
+    cd /
+    umount -- "$MOUNTPOINT" && rmdir -- "$MOUNTPOINT"
+  fi
+  printf %s "$pruned"
+  [ "$outcome" != failed ] || say "old roots cannot be pruned: ${reason:=it ended before its end}"
+  writeReport >"$REPORT"
+  [ "$outcome" = complete ]
+  exit
+}
+
+# What is left of `due`, also when this was stopped halfway.
+keepLeft() {
+  names=$due due=''
+  for name in $names; do
+    ! exists "old_roots/$name" || due="$due$name
+"
+  done
+}
+
+writeReport() {
+  printf '{"outcome":"%s","reason":' "$outcome"
+  jsonString "$reason"
+  printf ',"pruned":'
+  jsonLines "$pruned"
+  printf ',"left":'
+  jsonLines "$due"
+  printf '}\n'
+}
+
+main

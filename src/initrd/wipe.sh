@@ -138,7 +138,8 @@ pruneOldRoots() {
   # shellcheck disable=SC2086
   (cd old_roots && exec btrfs subvolume delete $due) >/dev/null 2>&1 || :
   for name in $due; do
-    exists "old_roots/$name" || pruned="$pruned $name"
+    exists "old_roots/$name" || pruned="$pruned$name
+"
   done
 }
 
@@ -195,13 +196,9 @@ writeReport() {
   jsonString "$reason"
   printf ',"steps":[%s],"retired":' "$steps"
   jsonString "$retired"
-  printf ',"pruned":['
-  separator=''
-  for name in $pruned; do
-    printf '%s"%s"' "$separator" "$name"
-    separator=,
-  done
-  printf '],"created":'
+  printf ',"pruned":'
+  jsonLines "$pruned"
+  printf ',"created":'
   jsonString "$created"
   printf ',"closure":'
   jsonString "$closure"

@@ -100,12 +100,23 @@ export function wipe(
   return { ...script, report: JSON.parse(text) as Report };
 }
 
+export interface PruneReport {
+  readonly outcome: string;
+  readonly reason: string | null;
+  readonly pruned: readonly string[];
+  readonly left: readonly string[];
+}
+
+/** Runs prune.sh. */
 export function prune(
   on: Filesystem,
   parameters: Readonly<Record<string, string | number>> = {},
-): Omit<Outcome, "report"> {
-  const all = { DEVICE: on.device, RETENTION_DAYS: 30, KEEP_NEWEST: 3, NOW: "2026-11-23 00:03:12", ...parameters };
-  return runScript(join(WIPE_SCRIPT, "../prune.sh"), on, all);
+  path?: string,
+): Omit<Outcome, "report"> & { readonly report: PruneReport } {
+  const REPORT = join(on.scratch, "prune.json");
+  const all = { DEVICE: on.device, RETENTION_DAYS: 30, KEEP_NEWEST: 3, NOW: "2026-11-23 00:03:12", REPORT };
+  const script = runScript(join(WIPE_SCRIPT, "../prune.sh"), on, { ...all, ...parameters }, path);
+  return { ...script, report: JSON.parse(readFileSync(REPORT, "utf8")) as PruneReport };
 }
 
 function runScript(

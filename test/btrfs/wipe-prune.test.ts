@@ -131,7 +131,10 @@ test("an old root that cannot be deleted stays, is named, and costs neither the 
   assert.equal(report.outcome, "wiped");
   assert.deepEqual(report.pruned, OLD.slice(1));
   assert.match(stderr, new RegExp(`${OLD[0]} cannot be deleted`));
-  assert.equal(prune(fs).exitCode, 1);
+  const late = prune(fs);
+  assert.equal(late.exitCode, 1);
+  assert.deepEqual(late.report.left, OLD.slice(0, 1));
+  assert.match(late.report.reason ?? "", /Operation not permitted/);
   await run("chattr", ["-i", stuck]);
 });
 
@@ -145,6 +148,7 @@ test("in the boot a bounded number is pruned, the oldest, and only those without
   const late = prune(fs);
   assert.equal(late.exitCode, 0, late.stderr);
   assert.deepEqual(late.stdout.trim().split("\n"), [OLD[1], OLD[3]]);
+  assert.deepEqual(late.report, { outcome: "complete", reason: null, pruned: [OLD[1], OLD[3]], left: [] });
   assert.equal(prune(fs).stdout, "", "there is nothing left to do");
   assert.deepEqual(leftovers(fs), []);
 });
@@ -173,4 +177,22 @@ test("pruning takes up more old roots than one round looks at, and a newer clock
   const late = prune(fs, { NOW: "2090-01-01 00:00:01" });
   assert.equal(late.exitCode, 0, late.stderr);
   assert.deepEqual(late.stdout.trim().split("\n"), many.slice(4, -2));
+});
+
+test("pruning that is stopped says how far it came, and goes on the next time", async () => {
+  await using fs = await filesystem();
+  await oldRoots(fs, ...OLD, ...NEW);
+  const tools = join(fs.scratch, "tools");
+  mkdirSync(tools);
+  // Once one old root is gone, the script is asked to stop.
+  const stop = `#!/bin/sh\n[ ! -e ${join(fs.top, "old_roots", OLD[1] ?? "")} ] && kill -TERM $PPID\nPATH=\${PATH#*:}; exec btrfs "$@"\n`;
+  writeFileSync(join(tools, "btrfs"), stop, { mode: 0o755 });
+  const stopped = prune(fs, {}, `${tools}:${process.env.PATH}`);
+  assert.equal(stopped.exitCode, 1);
+  assert.equal(stopped.report.outcome, "stopped");
+  const left = names(fs, "old_roots").filter((name) => OLD.includes(name));
+  assert.deepEqual(stopped.report.left, left);
+  assert.ok(left.length < OLD.length && left.length > 0, `${left}`);
+  assert.deepEqual(leftovers(fs), []);
+  assert.deepEqual(prune(fs).report.pruned, left);
 });

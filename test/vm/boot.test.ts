@@ -149,6 +149,13 @@ describe("a host with an ephemeral root", () => {
     assert.equal(await line("cat /etc/undeclared"), "lost");
     assert.equal(JSON.parse(await guest.ssh("cat /run/nixfleet/wipe.json")).outcome, "skipped");
     assert.deepEqual(await lines(roots), before);
+    // Nobody can overlook that: at each login, on the console, among the units that failed.
+    const said = /THE ROOT IS NOT FRESH: .*subvol=old_roots/;
+    assert.match(await guest.ssh("nixfleet status || echo exit $?"), new RegExp(`${said.source}.*exit 1`, "s"));
+    assert.match(await line("cat /run/motd.d/nixfleet"), said);
+    assert.match(await line("journalctl --boot --unit nixfleet-status --output cat"), said);
+    assert.match(await line("systemctl --failed --no-legend --plain"), /nixfleet-status.service/);
+    await guest.waitFor(said, 10_000);
   });
 
   /** What holds on every boot. */
@@ -198,6 +205,12 @@ describe("a host with an ephemeral root", () => {
       assert.deepEqual(starts, ["1"]);
       assert.deepEqual(JSON.parse(await guest.ssh("cat /run/nixfleet/activation.json")).problems, []);
       assert.equal(await line("findmnt --noheadings --output FSROOT /"), "/@root");
+    });
+
+    test("nixfleet status says that all is well, in words and as JSON", async () => {
+      assert.match(await guest.ssh("nixfleet status"), /^The root is fresh.*All that is declared is in place/s);
+      assert.equal(JSON.parse(await guest.ssh("nixfleet status --json")).healthy, true);
+      assert.match(await guest.ssh("nixfleet 2>&1 || echo $?"), /^usage: nixfleet .*\n2\n$/s);
     });
 
     test("/usr and /nix are read-only", async () => {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { planWith } from "./host.ts";
+import { rolesTable, scopesReference } from "./scopes-reference.ts";
 
 const docs = join(import.meta.dirname, "..", "..", "docs");
 
@@ -17,4 +18,11 @@ test("docs/persistence.md lists every default entry, with the purpose that the c
     ?.split("\n\n")
     .find((part) => part.startsWith("| path | purpose |"));
   assert.deepEqual(section?.split("\n").slice(2), wanted);
+});
+
+test("docs/scopes.md lists every role and scope, its options and what it persists, as the code has them", () => {
+  const text = readFileSync(join(docs, "scopes.md"), "utf8");
+  const again = "run: node_modules/.bin/node test/unit/scopes-reference.ts";
+  assert.ok(text.includes(`\n${rolesTable()}\n`), again);
+  assert.equal(text.split("\n## Every scope\n\n")[1], `${scopesReference()}\n`, again);
 });

@@ -3,35 +3,11 @@ import { describe, test } from "node:test";
 import { diskoTemplates, roles, scopes } from "../../src/index.ts";
 import { UserError } from "../../src/modules/errors.ts";
 import { defineModule, evaluateModules, type ModuleLike } from "../../src/modules/module.ts";
-import { isOption, type OptionTree } from "../../src/modules/option.ts";
 import { callerOf } from "../../src/modules/place.ts";
 import { type HostPlan, hostPlan } from "../../src/plan/host.ts";
 import { type SystemConfig, systemOptionTrees } from "../../src/system/options.ts";
 import { planWith } from "./host.ts";
-
-/** What a scope wants to be told before it can be enabled. */
-const REQUIRED: Readonly<Record<string, object>> = {
-  "services.nixfleet-agent": { command: ["/usr/bin/agent"] },
-  "services.nixfleet-control-plane": { command: ["/usr/bin/control-plane"] },
-};
-
-/** Each `enable` option of a scope: `services.cron`. */
-const switches = Object.entries(scopes).flatMap(([name, scope]) =>
-  enableOptions(scope.options).map((path) => ({ name, path })),
-);
-
-function enableOptions(tree: OptionTree, path: readonly string[] = []): (readonly string[])[] {
-  return Object.entries(tree).flatMap(([name, node]) => {
-    if (!isOption(node)) return enableOptions(node, [...path, name]);
-    return name === "enable" ? [path] : [];
-  });
-}
-
-/** `{ services: { cron: { enable: true } } }` */
-function enabled(path: readonly string[]): object {
-  const inner: object = { enable: true, ...REQUIRED[path.join(".")] };
-  return path.reduceRight((value, name) => ({ [name]: value }), inner);
-}
+import { enabled, switches } from "./scopes-reference.ts";
 
 /** Another persist root than the usual one. */
 const OTHER_ROOT = {
@@ -53,9 +29,9 @@ const OTHER_ROOT = {
 
 test("a scope does nothing until it is enabled: a host's plan is the same without it", () => {
   const whole = planOfScopes(Object.values(scopes));
-  for (const { name } of switches) {
-    const others = Object.entries(scopes).filter(([other]) => other !== name);
-    assert.deepEqual(planOfScopes(others.map(([, scope]) => scope)), whole, name);
+  for (const { scope } of switches) {
+    const others = Object.entries(scopes).filter(([other]) => other !== scope);
+    assert.deepEqual(planOfScopes(others.map(([, module]) => module)), whole, scope);
   }
 });
 

@@ -186,9 +186,9 @@ describe("a host with an ephemeral root", () => {
     test("a file manager shows mounts in homes, and not those that are to be hidden", async () => {
       // The list of GNOME's volume monitor, which file managers go by.
       const list = "dbus-run-session -- gio mount --list";
-      const shown = (user: string) => guest.ssh(`su ${user} --shell /bin/sh --command ${quoted(list)}`);
-      assert.match(await shown("bob"), /in box/);
-      assert.doesNotMatch(await shown("alice"), /notes/);
+      const mounts = await guest.ssh(`su - alice --shell /bin/sh --command ${quoted(list)}`);
+      assert.match(mounts, /home\/alice\/shown/);
+      assert.doesNotMatch(mounts, /notes/);
     });
 
     test("every folder above an entry belongs to whom the plan says", async () => {

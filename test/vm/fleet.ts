@@ -46,10 +46,8 @@ export const tested = mkHost({
               { file: "/srv/a file 50%.txt", how: "auto" },
             ],
             users: {
-              bob: {
-                directories: [{ directory: "mail/in box", mountOptions: ["x-gvfs-show"] }],
-                files: [".config/app/settings"],
-              },
+              alice: { directories: ["shown"] },
+              bob: { directories: ["mail/in box"], files: [".config/app/settings"] },
             },
           },
         },

@@ -2,6 +2,7 @@
 import { buildHost } from "../deploy/build.ts";
 import { switching } from "../deploy/switch.ts";
 import { targetHost } from "../deploy/target-host.ts";
+import { UserError } from "../modules/errors.ts";
 import type { SwitchPlan } from "../plan/switch.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print, printJson } from "./output.ts";
@@ -21,10 +22,16 @@ export async function switchHost(file: string, name: string, options: Options): 
   const closure = await withProgress(title, (onProgress) => buildHost(plan, { fleetFolder: folder, onProgress }));
   const { from, plan: changes, perform } = await switching(closure, target);
   const same = from === closure.storePath;
-  const said = same || options.dryRun ? [] : await withProgress(title, perform);
-  if (options.json) printJson({ from, to: closure.storePath, ...changes, said });
+  const { done, problems } = same || options.dryRun ? { done: [], problems: [] } : await withProgress(title, perform);
+  if (options.json) printJson({ from, to: closure.storePath, ...changes, done, problems });
   else if (same) print(`${name} is what is declared: nothing is done`);
-  else print(options.dryRun ? wouldDo(name, changes) : [...said, ...later(changes)].join("\n"));
+  else print(options.dryRun ? wouldDo(name, changes) : [...done, ...later(changes)].join("\n"));
+  if (problems.length > 0) {
+    throw new UserError(`${name} is not wholly as declared yet`, [
+      ...problems,
+      "mend that, and run the command again: it goes on from here",
+    ]);
+  }
 }
 
 function wouldDo(name: string, changes: SwitchPlan): string {

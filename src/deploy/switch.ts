@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Closure, StoreObject } from "../closure/closure.ts";
-import { quoted, run } from "../machine/process.ts";
+import { CommandError, quoted, run } from "../machine/process.ts";
 import { UserError } from "../modules/errors.ts";
 import { entriesConfig, parentsConfig } from "../plan/activation.ts";
 import { type SwitchPlan, switchList, switchPlan } from "../plan/switch.ts";
@@ -13,8 +13,15 @@ export interface Switching {
   /** The closure that the host has been running. */
   readonly from: string;
   readonly plan: SwitchPlan;
-  /** Brings the closure there, and does it. Returns what the host said, a line each. @throws UserError what failed */
-  readonly perform: (onProgress: (step: string) => void) => Promise<readonly string[]>;
+  /** Brings the closure there, and does it. @throws UserError where nothing was changed */
+  readonly perform: (onProgress: (step: string) => void) => Promise<Switched>;
+}
+
+export interface Switched {
+  /** What was done, a line each. */
+  readonly done: readonly string[];
+  /** What failed; doing it again goes on with that. */
+  readonly problems: readonly string[];
 }
 
 /** @throws UserError where the target is not that host, or does not run NixFleet */
@@ -38,7 +45,8 @@ export async function switching(closure: Closure, target: TargetHost): Promise<S
       onProgress("making it the newest generation");
       const generation = await addGeneration(closure, target);
       onProgress("changing the running host");
-      return [...generation, ...(await perform(closure, from, after, plan, target))];
+      const { done, problems } = await perform(closure, from, after, plan, target);
+      return { done: [...generation, ...done], problems };
     },
   };
 }
@@ -76,7 +84,7 @@ async function addGeneration(closure: Closure, target: TargetHost): Promise<read
   const said = await target.run(
     `if [ -e /etc/nixfleet/generations.conf ]; then sh ${quoted(script)} ${quoted(closure.storePath)}; fi`,
   );
-  return said.split("\n").filter((line) => line !== "");
+  return lines(said);
 }
 
 const FOLDER = "/run/nixfleet/switch";
@@ -87,7 +95,7 @@ async function perform(
   after: DescribedClosure,
   plan: SwitchPlan<DescribedClosure["entries"][number]>,
   target: TargetHost,
-): Promise<readonly string[]> {
+): Promise<Switched> {
   const files = {
     list: switchList(plan, after.homes),
     "parents.conf": parentsConfig(after),
@@ -96,9 +104,16 @@ async function perform(
   await target.run(`umask 077 && rm -rf ${FOLDER} && mkdir -p ${FOLDER}`);
   for (const [name, text] of Object.entries(files)) await target.run(`cat >${FOLDER}/${name}`, { input: text });
   const script = `${closure.storePath}/root/etc/nixfleet/switch.sh`;
-  const said: string[] = [];
-  await target.run(["sh", script, closure.storePath, from, FOLDER].map(quoted).join(" "), {
-    onLine: (line) => said.push(line),
-  });
-  return said;
+  try {
+    const done = await target.run(["sh", script, closure.storePath, from, FOLDER].map(quoted).join(" "));
+    return { done: lines(done), problems: [] };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const problems = error.detail.slice(1).map((line) => line.replace(/^nixfleet: /, ""));
+    return { done: lines(error.stdout), problems };
+  }
+}
+
+function lines(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
 }

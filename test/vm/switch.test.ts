@@ -10,8 +10,9 @@ import { provideImage } from "../../src/deploy/image.ts";
 import { switching } from "../../src/deploy/switch.ts";
 import { targetHost } from "../../src/deploy/target-host.ts";
 import { bareMachine } from "../../src/deploy/vm.ts";
+import { GIB } from "../../src/layout/size.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
-import { GIB } from "../../src/plan/size.ts";
+import { uefiFirmware } from "../../src/vm/firmware.ts";
 import { type Machine, startMachine } from "../../src/vm/machine.ts";
 import { testedWith } from "./fleet.ts";
 
@@ -72,8 +73,9 @@ describe("nixfleet switch", () => {
     const first = await buildHost(former, { fleetFolder });
     closure = await buildHost(latter, { fleetFolder });
     await provideImage({ plan: former, closure: first, file: image, size: 8 * GIB });
+    const firmware = await uefiFirmware(former.platform, join(scratch.path, "variables"));
     start = async () => {
-      const machine = await bareMachine(former, join(first.folder, "vmlinuz"), image, "uefi");
+      const machine = await bareMachine(former, join(first.folder, "vmlinuz"), image, firmware);
       const started = stack.use(await startMachine(machine));
       await started.waitForSsh(BOOT_TIME);
       await started.ssh("systemctl is-system-running --wait || true");

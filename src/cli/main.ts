@@ -78,6 +78,15 @@ program
   .action(async (name, options) => (await import("./switch.ts")).switchHost(fleetFile(), name, options));
 
 program
+  .command(`install ${host}`)
+  .description("put the host onto a disk, or into an image, that boots by itself; what the disk holds is lost")
+  .option("--device <device...>", "the disk; where the host has several, NAME=DEVICE for each")
+  .option("--image <file>", "an image file in place of a disk")
+  .option("--size <size>", "the size of the image", "8G")
+  .option("--yes-wipe <device...>", "the very device, or image, that may lose what it holds, without being asked")
+  .action(async (name, options) => (await import("./install.ts")).install(fleetFile(), name, options));
+
+program
   .command("wipe")
   .description("run the initrd's own wipe on a btrfs filesystem that is not mounted")
   .requiredOption("--device <device>", "the filesystem")

@@ -62,7 +62,23 @@ make_initrd() {
   cp --dereference "$root/boot/vmlinuz-$version" "$root/boot/vmlinuz"
 }
 
+# The image that a BIOS boots: GRUB finds its menu in the store of the disk that it is on, or else of another.
+make_grub() {
+  [ -d "$root/usr/lib/grub/i386-pc" ] || return 0
+  menu=/@nix/nixfleet/grub
+  mkdir -p "$root/usr/lib/nixfleet"
+  {
+    echo "search.file $menu/grub.cfg root hd0,gpt1 hd0,gpt2 hd0,gpt3 hd0,gpt4 hd0,gpt5 hd0,gpt6 hd0,gpt7 hd0,gpt8"
+    echo "set prefix=(\$root)$menu"
+  } >"$root/tmp/grub.cfg"
+  chroot "$root" grub-mkimage --format i386-pc --prefix "$menu" --config /tmp/grub.cfg \
+    --output /usr/lib/nixfleet/grub.img \
+    biosdisk part_gpt btrfs normal linux search_fs_file regexp loadenv test echo sleep serial terminal ls cat reboot halt
+  rm "$root/tmp/grub.cfg"
+}
+
 [ -z "$NIXFLEET_LOCALES" ] || generate_locales
+make_grub
 # Before the initrd, which holds accounts too.
 "$NIXFLEET_NODE" "$NIXFLEET_RENUMBER" "$root" "$NIXFLEET_IDS"
 link_command

@@ -11,6 +11,7 @@ import { temporaryFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
 import type { DiskLayout } from "../plan/disk.ts";
 import type { HostPlan } from "../plan/host.ts";
+import { embedGrub } from "./grub.ts";
 
 /** Where a host's disk is on this machine. */
 export interface MountedHost {
@@ -36,6 +37,7 @@ export async function installHost(
   if (plan.wipe === null && !existsSync(join(host.mountedAt, "etc"))) {
     await run("cp", ["--archive", "--", join(closure.folder, "root", "."), host.mountedAt]);
   }
+  if (plan.loader.biosBoot !== null) await embedGrub(closure, host.device, plan.loader.biosBoot);
   onProgress("writing the boot entry");
   await addGeneration(plan, closure, host);
 }

@@ -15,21 +15,22 @@ export interface ImageRequest {
   readonly file: string;
   /** In bytes, of a new image. */
   readonly size: number;
+  readonly onProgress?: (step: string) => void;
 }
 
 /** Makes the image where there is none, else adds the closure to its store; what persists there stays. */
-export async function provideImage({ plan, closure, file, size }: ImageRequest): Promise<void> {
+export async function provideImage({ plan, closure, file, size, onProgress }: ImageRequest): Promise<void> {
   const layout = theOnlyDisk(plan);
   if (!existsSync(file)) {
     return makeImage(layout, file, size, (mountedAt, disk) =>
-      installHost(plan, closure, { mountedAt, layout, ...disk }),
+      installHost(plan, closure, { mountedAt, layout, ...disk }, onProgress),
     );
   }
   await using folder = await mountFolder();
   await using loop = await attachedImage(file);
   try {
     const { skipped } = await mountDisk(layout, loop.device, folder.path);
-    await installHost(plan, closure, { mountedAt: folder.path, device: loop.device, layout, skipped });
+    await installHost(plan, closure, { mountedAt: folder.path, device: loop.device, layout, skipped }, onProgress);
   } finally {
     await unmountDisk(layout, loop.device, folder.path);
   }

@@ -1,4 +1,5 @@
 /** Which boot loaders a host has: that follows from its disks. */
+import { UserError } from "../modules/errors.ts";
 import type { SystemConfig } from "../system/options.ts";
 import type { DiskPlan } from "./disk.ts";
 
@@ -26,16 +27,32 @@ export function loaderPlan(config: SystemConfig, disk: DiskPlan): LoaderPlan {
   const { configurationLimit, timeout, tries } = config.boot.loader;
   const partitions = disk.disks.flatMap((layout) => layout.partitions);
   const esp = partitions.find(({ type }) => type === "esp")?.content;
-  const [biosBoot] = disk.disks.flatMap((layout) =>
-    layout.partitions.flatMap(({ name, type }, index) => (type === "bios-boot" ? [{ name, number: index + 1 }] : [])),
-  );
   return {
     esp: esp?.kind === "filesystem" ? esp.mountpoint : null,
-    biosBoot: biosBoot ?? null,
+    biosBoot: biosBootPlan(disk),
     configurationLimit,
     timeout,
     tries,
   };
+}
+
+/** GRUB reads kernels from the store, which its image knows as the subvolume @nix of the disk that it boots from. */
+function biosBootPlan({ disks }: DiskPlan): BiosBootPlan | null {
+  const layout = disks.find(({ partitions }) => partitions.some(({ type }) => type === "bios-boot"));
+  if (layout === undefined) return null;
+  const readable = layout.partitions.some(
+    ({ content }) =>
+      content?.kind === "btrfs" &&
+      content.subvolumes.some(({ name, mountpoint }) => name === "@nix" && mountpoint === "/nix"),
+  );
+  if (!readable) {
+    throw new UserError(`GRUB on the disk ${layout.name} could not read the store`, [
+      "it boots from a btrfs that is not encrypted, on the same disk, with a subvolume @nix mounted at /nix",
+      "use diskoTemplates.btrfsImpermanenceBios or btrfsBios, or remove the partition of type EF02",
+    ]);
+  }
+  const index = layout.partitions.findIndex(({ type }) => type === "bios-boot");
+  return { name: layout.partitions[index]?.name ?? "", number: index + 1 };
 }
 
 /** The Debian packages that they come in. */

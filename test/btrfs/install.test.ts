@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { installOnDevices } from "../../src/deploy/install.ts";
+import { CommandError, run } from "../../src/machine/process.ts";
+import { loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
+import { planWith } from "../unit/host.ts";
+import { smallClosure } from "./small-closure.ts";
+
+test("an installation that is killed in any of its steps is begun again, and then is whole", async () => {
+  await using folder = await temporaryFolder();
+  const image = join(folder.path, "disk.img");
+  await writeFile(image, "");
+  await truncate(image, 1024 ** 3);
+  await using loop = await loopDevice(image);
+  let kills = 0;
+  for (;;) {
+    const closures = join(folder.path, `closure-${kills}`);
+    await mkdir(closures);
+    const program = join(import.meta.dirname, "install-killed.ts");
+    const killed = await run(process.execPath, [program, loop.device, closures, String(kills + 1)]).then(
+      () => false,
+      (error: unknown) => {
+        if (error instanceof CommandError && /SIGKILL/.test(error.message)) return true;
+        throw error;
+      },
+    );
+    if (!killed) break;
+    kills += 1;
+    // The command that it ran outlives it for a moment.
+    await sleep(500);
+  }
+  assert.ok(kills > 12, `only ${kills} steps`);
+  await assertInstalled(loop.device);
+});
+
+test("what a disk held before is gone, and nothing stays mounted", async () => {
+  await using folder = await temporaryFolder();
+  const image = join(folder.path, "disk.img");
+  await writeFile(image, "");
+  await truncate(image, 1024 ** 3);
+  await using loop = await loopDevice(image);
+  await run("mkfs.ext4", ["-q", loop.device]);
+  const plan = planWith();
+  const [layout] = plan.disk.disks;
+  assert.ok(layout !== undefined);
+  const closure = await smallClosure(folder.path);
+  const steps: string[] = [];
+  const targets = [{ layout, device: loop.device }];
+  await installOnDevices({ plan, closure, targets, onProgress: (step) => steps.push(step) });
+  assert.deepEqual(steps.slice(-3), ["copying the closure", "writing the boot entry", "writing everything out"]);
+  assert.ok(!(await run("findmnt", ["--list", "--output", "SOURCE"])).includes(loop.device));
+  await assertInstalled(loop.device);
+});
+
+async function assertInstalled(device: string): Promise<void> {
+  await using folder = await temporaryFolder();
+  {
+    await using _ = await mounted(`${device}p2`, folder.path, ["ro", "subvol=@nix"]);
+    assert.deepEqual(await readdir(join(folder.path, "nixfleet/generations")), ["1"]);
+    assert.equal((await readdir(join(folder.path, "store"))).length, 2);
+  }
+  assert.match(
+    await run("mtype", ["-i", `${device}p1`, "::/loader/entries/nixfleet-1+3.conf"]),
+    /^title test, generation 1/,
+  );
+  assert.equal(await run("mtype", ["-i", `${device}p1`, "::/EFI/BOOT/BOOTx64.efi"]), "loader");
+}

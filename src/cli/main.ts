@@ -22,6 +22,7 @@ program
 program
   .command("check [hosts...]")
   .description("evaluate hosts: types, assertions, warnings")
+  .option("--built", "look into their closures too, for state that nobody persists and that nobody lets go")
   .option(...json)
   .action(async (hosts, options) => (await import("./check.ts")).check(fleetFile(), hosts, options));
 

@@ -68,6 +68,18 @@ export async function buildClosure(plan: HostPlan, activation: Activation, optio
   }
 }
 
+/** The closure of a host as it is declared and locked now, if the cache has it. */
+export async function findClosure(
+  plan: HostPlan,
+  activation: Activation,
+  options: Pick<BuildOptions, "fleetFolder" | "cache">,
+): Promise<Closure | null> {
+  const cache = await openCache(options.cache);
+  const lock = await readLock(options.fleetFolder);
+  const locked = lock.requests[requestKey(packageRequest(plan.packages))];
+  return locked === undefined ? null : lookUpClosure(plan, activation, locked, lock.ids, cache);
+}
+
 async function lookUpClosure(
   plan: HostPlan,
   activation: Activation,

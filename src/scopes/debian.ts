@@ -22,9 +22,18 @@ const USERS =
 const GROUPS =
   "root daemon bin sys adm tty disk lp mail news uucp man proxy kmem dialout fax voice cdrom floppy tape sudo audio dip www-data backup operator list irc src shadow utmp video sasl plugdev staff games users nogroup systemd-journal systemd-network input render kvm";
 
+/** Where services of every host keep nothing that a boot does not make again. */
+const EPHEMERAL = [
+  // A link to the machine-id, by tmpfiles.d.
+  "/var/lib/dbus",
+  // Of the initrd, which comes with the closure.
+  "/var/lib/dracut",
+];
+
 export const debian = defineModule(
   {},
   {
+    nixfleet: { impermanence: { ephemeral: EPHEMERAL } },
     systemd: { units: Object.fromEntries(NEEDLESS.map((unit) => [unit, mkDefault({ enable: false })])) },
     users: { packageUsers: USERS.split(" "), packageGroups: GROUPS.split(" ") },
   },

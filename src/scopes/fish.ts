@@ -7,6 +7,8 @@ import { persisted } from "./persisted.ts";
 export const fish = defineModule({
   options: { programs: { fish: { enable: mkEnableOption("the fish shell, /usr/bin/fish") } } },
   config: mkIf(({ programs }) => programs.fish.enable, {
+    // Of man-db, which fish completes from: a file that says whether its index is made at all, in the package.
+    nixfleet: { impermanence: { ephemeral: ["/var/lib/man-db"] } },
     environment: { systemPackages: ["fish"] },
     home: {
       persistence: persisted({

@@ -13,6 +13,8 @@ export const libvirtd = defineModule(
     },
   },
   mkIf(({ virtualisation }) => virtualisation.libvirtd.enable, {
+    // Images of systemd's own containers and services, whose package libvirt brings for something else.
+    nixfleet: { impermanence: { ephemeral: ["/var/lib/machines", "/var/lib/portables"] } },
     environment: {
       systemPackages: ({ hostSpec }) => [
         "dnsmasq-base",
@@ -34,6 +36,7 @@ export const libvirtd = defineModule(
             mode: "0700",
             purpose: "libvirt's secrets, such as keys of encrypted volumes",
           },
+          { directory: "/var/lib/logrotate", purpose: "when each log, libvirt's among them, was last rotated" },
           { directory: "/var/lib/libvirt", purpose: "disks, saved states and snapshots of virtual machines" },
         ],
       }),

@@ -150,6 +150,13 @@ export const persistenceOptions = {
         default: "/persist",
         description: "Where the framework's own entries live.",
       }),
+      ephemeral: mkOption({
+        type: listOf(types.absolutePath),
+        default: [],
+        example: ["/var/lib/man-db"],
+        description:
+          "Paths that may go at the next boot, with all below them: `nixfleet check --built` does not list their services.",
+      }),
       retentionDays: mkOption({
         type: types.unsignedInt,
         default: 30,

@@ -140,3 +140,19 @@ test("a device that does not exist is told so", async () => {
   assert.equal(code, 1);
   assert.match(stderr, /there is no device \/dev\/no-such-device/);
 });
+
+test("check --built of a host that is not built names the command that builds it, and exits with 1", async () => {
+  await using folder = await temporaryFolder();
+  writeFileSync(join(folder.path, "fleet.ts"), host("{ nixfleet: { impermanence: { enable: true } } }"));
+  const { code, stdout, stderr } = await nixfleet(["check", "--built", "--json"], folder.path);
+  assert.equal(code, 1);
+  assert.match(stderr, /h: it is not built as it is declared now\n {2}run: nixfleet build h\nnixfleet: 1 of 1 hosts/);
+  assert.match(JSON.parse(stdout)[0].error, /nixfleet build h/);
+});
+
+test("check --built has nothing to say of a root that stays", async () => {
+  await using folder = await temporaryFolder();
+  writeFileSync(join(folder.path, "fleet.ts"), host(""));
+  const { code, stdout } = await nixfleet(["check", "--built"], folder.path);
+  assert.deepEqual([code, stdout], [0, "h: ok\n"]);
+});

@@ -15,6 +15,7 @@ const ROOMS = [
   "fleet",
   "roles",
   "closure",
+  "state",
   "disk",
   "initrd",
   "host",

@@ -9,6 +9,8 @@ import { sites } from "./sites.ts";
 export const nginx = defineModule(
   { options: nginxOptions },
   mkIf(({ services }) => services.nginx.enable, {
+    // Parts of requests and answers that are under way.
+    nixfleet: { impermanence: { ephemeral: ["/var/lib/nginx"] } },
     environment: {
       systemPackages: ["ca-certificates", "certbot", "nginx-light", "openssl"],
       etc: {

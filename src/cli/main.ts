@@ -87,6 +87,29 @@ program
   .option("--yes-wipe <device...>", "the very device, or image, that may lose what it holds, without being asked")
   .action(async (name, options) => (await import("./install.ts")).install(fleetFile(), name, options));
 
+const targetHost = ["--target-host <destination>", "the host, as ssh takes it; without it, this machine"] as const;
+
+program
+  .command("generations")
+  .description("what is installed on a host, the newest first, and what works")
+  .option(...targetHost)
+  .option(...json)
+  .action(async (options) => (await import("./generations.ts")).generations(options));
+
+program
+  .command("rollback [number]")
+  .description("boot the generation before this one from now on, or the one of that number; `newest` takes it back")
+  .option(...targetHost)
+  .action(async (number, options) => (await import("./generations.ts")).rollback(number, options));
+
+program
+  .command("gc")
+  .description("delete from a host's store what no generation needs")
+  .option(...targetHost)
+  .option("--keep <count>", "let generations beyond the newest of that number go first")
+  .option("--dry-run", "say what would be deleted, and delete nothing")
+  .action(async (options) => (await import("./generations.ts")).gc(options));
+
 program
   .command("wipe")
   .description("run the initrd's own wipe on a btrfs filesystem that is not mounted")

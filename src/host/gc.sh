@@ -11,6 +11,8 @@ here=${0%/*}
 # shellcheck source=src/host/generation-store.sh
 . "$here/generation-store.sh"
 
+ACTIVATION=${RUNTIME:-/run/nixfleet}/activation.json
+
 main() {
   keep='' dry=''
   openGenerations "$0" "$@"
@@ -42,6 +44,9 @@ readNeeded() {
   readRunning
   [ -n "$numbers" ] || fail "no generation is on record, so nothing is deleted"
   closures="$running$([ -z "$ESP$ESP_IMAGE" ] || namedByEntries)" || fail "the boot entries cannot be read"
+  # A host that was switched to another closure without a reboot runs that one too.
+  [ -z "$KERNEL_COMMAND_LINE" ] || [ ! -r "$ACTIVATION" ] ||
+    closures="$closures $(sed -n 's/.*"closure":"\([^"]*\)".*/\1/p' "$ACTIVATION")"
   for number in $numbers; do
     readGeneration "$number"
     [ -n "$closure" ] || fail "the record of generation $number is damaged: $STATE/generations/$number"

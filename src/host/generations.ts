@@ -74,7 +74,7 @@ const SCRIPTS = [
   "changes.sh",
   "esp.sh",
   "gc.sh",
-  "generation-notice.sh",
+  "generation-report.sh",
   "generation-store.sh",
   "generations.sh",
   "grub.sh",

@@ -24,7 +24,10 @@ main() {
   activation=$report
   readReport prune
   prune=$report
+  readReport generation
+  generation=$report
   text=$(
+    sayGeneration
     sayWipe
     sayActivation
     sayPrune
@@ -35,10 +38,18 @@ main() {
   else
     boolean=true
     [ "$healthy" = yes ] || boolean=false
-    printf '{"healthy":%s,"wipe":%s,"activation":%s,"prune":%s}\n' \
-      "$boolean" "${wipe:-null}" "${activation:-null}" "${prune:-null}"
+    printf '{"healthy":%s,"generation":%s,"wipe":%s,"activation":%s,"prune":%s}\n' \
+      "$boolean" "${generation:-null}" "${wipe:-null}" "${activation:-null}" "${prune:-null}"
   fi
   [ "$healthy" = yes ]
+}
+
+# A host that another program boots has none.
+sayGeneration() {
+  running=$(field "$generation" running)
+  [ -z "$running" ] || echo "This is generation $running."
+  passed=$(field "$generation" passedOver)
+  [ -z "$passed" ] || bad "GENERATION $passed WAS PASSED OVER: it did not come up."
 }
 
 sayWipe() {

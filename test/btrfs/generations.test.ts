@@ -151,16 +151,16 @@ test("a rollback chooses the generation before, until it is taken back or a new 
   assert.equal(await chosen(), undefined);
 });
 
-test("a host whose newest generation was passed over says so to whoever logs in", async () => {
+test("a host whose newest generation was passed over says so", async () => {
   await using host = await testHost();
   for (const name of ["a", "b"]) {
     await host.addClosure(name, {});
     await host.command("add-generation", host.path(name));
   }
   await host.runs("a");
-  assert.equal(await host.notice(), "");
+  assert.match(await host.status(), /^This is generation 1\.\n(?!GENERATION)/);
   await host.rename("nixfleet-2+3.conf", "nixfleet-2+0-3.conf");
-  assert.match(await host.notice(), /GENERATION 2 WAS PASSED OVER.*this is generation 1/);
+  assert.match(await host.status(), /^This is generation 1\.\nGENERATION 2 WAS PASSED OVER/);
 });
 
 interface ClosureOptions {
@@ -233,11 +233,15 @@ async function testHost({ espSize = 64, limit = 10 }: { espSize?: number; limit?
       await run("rm", [join(nix, "nixfleet/generations", String(number))]);
       if (!keepEntry) await mtools("mdel", `::/loader/entries/nixfleet-${number}+3.conf`);
     },
-    async notice() {
-      const file = join(folder.path, "motd");
-      const script = join(import.meta.dirname, "../../src/host/generation-notice.sh");
-      await run("sh", [script, "--conf", conf], { env: { NOTICE: file } });
-      return existsSync(file) ? readFile(file, "utf8") : "";
+    /** What `nixfleet status` says; it fails, for this host has no other reports. */
+    async status() {
+      const script = (name: string) => join(import.meta.dirname, "../../src/host", name);
+      const env = { RUNTIME: folder.path };
+      await run("sh", [script("generation-report.sh"), "--conf", conf], { env });
+      return run("sh", [script("status.sh")], { env }).catch((error: unknown) => {
+        if (error instanceof CommandError) return error.stdout;
+        throw error;
+      });
     },
     /** Kills the script before its external command number `count` + 1; whether it was not at its end before. */
     async killedAfter(count: number, name: Parameters<typeof generationScript>[0], ...args: string[]) {

@@ -26,6 +26,7 @@ function call(command: string, ...args: readonly string[]) {
 interface Reports {
   readonly wipe?: object | string;
   readonly activation?: object | string;
+  readonly generation?: object | string;
   readonly prune?: object | string;
 }
 
@@ -158,6 +159,17 @@ describe("nixfleet status", () => {
     ["half a report", { wipe: '{"outcome":"wi', activation: COMPLETE }, 1, /NOTHING IS KNOWN OF THE WIPE/],
     ["no report", {}, 1, /NOTHING IS KNOWN OF THE WIPE.*\n.*NOTHING IS KNOWN OF THE ACTIVATION/],
     [
+      "a generation that was passed over",
+      {
+        generation: { outcome: "passed over", running: "2", passedOver: "3 4" },
+        wipe: WIPED,
+        activation: COMPLETE,
+        prune: PRUNED,
+      },
+      1,
+      /^This is generation 2\.\nGENERATION 3 4 WAS PASSED OVER/,
+    ],
+    [
       "entries that are not in place",
       { wipe: WIPED, activation: { ...COMPLETE, outcome: "incomplete", problems: [HOSTILE, 'two",', "three"] } },
       1,
@@ -183,6 +195,7 @@ describe("nixfleet status", () => {
         typeof report === "string" ? (report.endsWith("}\n") ? JSON.parse(report) : null) : (report ?? null);
       const all: Reports = reports;
       assert.deepEqual(rest, {
+        generation: wanted(all.generation),
         wipe: wanted(all.wipe),
         activation: wanted(all.activation),
         prune: wanted(all.prune),

@@ -101,7 +101,7 @@ for (const { kind, template } of [
     test("it has what persists, and says on the console and to who logs in what has happened", async () => {
       assert.equal(await guest.ssh("cat /etc/nixos/note"), "kept\n");
       await guest.waitFor(/GENERATION 2 WAS PASSED OVER/, 60_000);
-      assert.match(await guest.ssh("cat /run/motd.d/nixfleet"), /this is generation 1/);
+      assert.match(await guest.ssh("cat /run/motd.d/nixfleet"), /This is generation 1\./);
     });
 
     test("a generation that works takes its place, on the running host", async () => {

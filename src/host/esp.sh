@@ -75,7 +75,6 @@ espFree() {
   if [ -n "$ESP_IMAGE" ]; then
     free=$(mdir -i "$ESP_IMAGE" :: | sed -n 's/ bytes free$//p' | tr -cd 0-9)
   else
-    free=$(stat -f -c '%a * %S' -- "$ESP")
-    free=$((free))
+    free=$(($(stat -f -c '%a * %S' -- "$ESP")))
   fi
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # Files on the EFI system partition, by paths from its top such as loader/loader.conf. ESP is the folder where it is
 # mounted; or ESP_IMAGE the partition, or FILE@@OFFSET, that is not mounted: then mtools do the same.
 # A file is written under another name, brought to the disk, and renamed: a power cut leaves it whole or not there.

@@ -37,6 +37,9 @@ export async function vm(file: string, name: string, flags: VmFlags): Promise<vo
   say(
     [
       `${name} boots${machine.accelerator === "tcg" ? " (the processor is emulated: KVM does not work here)" : ""}; its disk is ${image}`,
+      ...(machine.accelerator === "tcg"
+        ? ["Such a processor now and then stops in the first seconds: then Ctrl-A X, and run this again."]
+        : []),
       `This terminal is its console, logged in as root. Ctrl-A X pulls the plug, \`poweroff\` ends it in order.`,
       `From elsewhere: ssh -p ${sshPort} -i ${access.keyFile} -o UserKnownHostsFile=/dev/null root@127.0.0.1`,
     ].join("\n"),

@@ -11,7 +11,8 @@ import { GIB } from "../layout/size.ts";
 import { unwindOnInterrupt } from "../machine/interruption.ts";
 import { temporaryFolder } from "../machine/resources.ts";
 import { isWithin } from "../plan/refusals.ts";
-import { type Machine, startMachine } from "../vm/machine.ts";
+import { bootMachine } from "../vm/boot.ts";
+import type { Machine } from "../vm/machine.ts";
 import { type Row, rows, writeScript } from "./rows.ts";
 
 const BOOT_TIME = 240_000;
@@ -48,8 +49,8 @@ async function demonstrate(): Promise<readonly Row[]> {
   await using machines = new AsyncDisposableStack();
   const boot = async (onLine: (line: string) => void) => {
     if (box.closure === undefined) throw new Error("there is no closure yet");
-    box.machine = machines.use(await startMachine({ ...(await machineOf(plan, box.closure, image)), onLine }));
-    await box.machine.waitForSsh(BOOT_TIME);
+    const options = { ...(await machineOf(plan, box.closure, image)), onLine };
+    box.machine = machines.use(await bootMachine(options, (machine) => machine.waitForSsh(BOOT_TIME)));
   };
   const guest = () => {
     if (box.machine === undefined) throw new Error("there is no machine yet");

@@ -11,7 +11,8 @@ import { machineOf } from "../../src/deploy/vm.ts";
 import { GIB } from "../../src/layout/size.ts";
 import { run } from "../../src/machine/process.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
-import { type Machine, startMachine } from "../../src/vm/machine.ts";
+import { bootMachine } from "../../src/vm/boot.ts";
+import type { Machine } from "../../src/vm/machine.ts";
 import { MEMORY } from "./power-cut.ts";
 import { type Random, seeded } from "./random.ts";
 import { recorded } from "./recorded-device.ts";
@@ -33,11 +34,10 @@ export async function cutMachines(count: number, seed: number, say: (line: strin
   await using scratch = await temporaryFolder(MEMORY);
   const image = join(scratch.path, "disk");
   await provideImage({ plan, closure, file: image, size: 4 * GIB });
-  const start = async (disk: string) => startMachine(await machineOf(plan, closure, disk));
+  const start: Start = async (disk, until) => bootMachine(await machineOf(plan, closure, disk), until);
   let boots = 0;
   const bootToTheEnd = async () => {
-    await using machine = await start(image);
-    await machine.waitForSsh(BOOT_TIME);
+    await using machine = await start(image, (started) => started.waitForSsh(BOOT_TIME));
     const { outcome } = JSON.parse(await machine.ssh("cat /run/nixfleet/wipe.json"));
     assert.equal(outcome, "wiped");
     const [left, roots] = (await machine.ssh(boots === 0 ? FIRST : CHECK)).trim().split("\n");
@@ -77,7 +77,7 @@ function shown({ line, milliseconds }: Moment): string {
   return `${milliseconds} ms after ${line}`;
 }
 
-type Start = (disk: string) => Promise<Machine>;
+type Start = (disk: string, until: (machine: Machine) => Promise<unknown>) => Promise<Machine>;
 
 /** On the first boot, there is nothing to look for. */
 const FIRST = "echo gone; echo 0";
@@ -99,8 +99,7 @@ async function cutPower(start: Start, scratch: string, image: string, moment: Mo
   const copy = join(scratch, "copy");
   await run("cp", ["--sparse=always", image, copy]);
   const requests = await recorded(copy, scratch, async ({ file, cutPower: cut }) => {
-    await using machine = await start(file);
-    await machine.waitFor(moment.line, BOOT_TIME);
+    await using machine = await start(file, (started) => started.waitFor(moment.line, BOOT_TIME));
     await Promise.race([sleep(moment.milliseconds), machine.ended]);
     await cut();
     await machine.powerOff();

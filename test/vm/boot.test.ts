@@ -11,7 +11,8 @@ import { GIB } from "../../src/layout/size.ts";
 import { quoted } from "../../src/machine/process.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import type { PersistenceEntry } from "../../src/plan/persistence.ts";
-import { type Machine, startMachine } from "../../src/vm/machine.ts";
+import { bootMachine } from "../../src/vm/boot.ts";
+import type { Machine } from "../../src/vm/machine.ts";
 import { PASSWORD_HASH, tested } from "./fleet.ts";
 
 const BOOT_TIME = 300_000;
@@ -34,15 +35,8 @@ describe("a host with an ephemeral root", () => {
     start = async (change = (parameter) => parameter) => {
       const options = await machineOf(plan, closure, image);
       const kernelParameters = options.kernelParameters.map(change);
-      let machine = stack.use(await startMachine({ ...options, kernelParameters }));
-      // An emulated processor now and then stops in the kernel's first seconds, before anything of ours has run.
-      for (let attempt = 1; attempt < 3; attempt++) {
-        const began = await machine.waitFor(/systemd\[1\]|systemd 2\d\d/, 120_000).catch(() => null);
-        if (began !== null) break;
-        await machine.powerOff();
-        machine = stack.use(await startMachine({ ...options, kernelParameters }));
-      }
-      await machine.waitForSsh(BOOT_TIME);
+      const up = (machine: Machine) => machine.waitForSsh(BOOT_TIME);
+      const machine = stack.use(await bootMachine({ ...options, kernelParameters }, up));
       await machine.ssh("systemctl is-system-running --wait || true");
       return machine;
     };

@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import { UserError } from "../../src/modules/errors.ts";
 import { workingAccelerator } from "../../src/vm/accelerator.ts";
+import { bootMachine } from "../../src/vm/boot.ts";
 import { type KernelMachine, startMachine } from "../../src/vm/machine.ts";
 import { freePort } from "../../src/vm/ssh.ts";
 import { tinyKernel } from "./tiny-kernel.ts";
@@ -107,6 +108,35 @@ test("a KVM is believed only when Linux itself ran on it, and asked once per boo
   equal(await workingAccelerator("x86_64-linux", kernel, join(folder.path, "cache")), "kvm");
   await writeFile(answer, "another-boot kvm\n");
   equal(await workingAccelerator("x86_64-linux", kernel, join(folder.path, "cache")), "tcg");
+});
+
+test("an emulated machine that dies in its kernel is started again, one that came further is not", async () => {
+  for (const [text, then, starts] of [
+    ["Linux version 1\r\n", "reset", 3],
+    ["Linux version 1\r\nbooting\r\n", "wait", 3],
+    ["Linux version 1\r\nsystemd[1]: Detected\r\n", "reset", 1],
+    ["GRUB\r\n", "reset", 1],
+  ] as const) {
+    await using folder = await temporaryFolder();
+    const lines: string[] = [];
+    const options = { ...(await tiny(folder.path, text, then)), onLine: (line: string) => lines.push(line) };
+    await refused(
+      bootMachine(options, (machine) => machine.waitFor(/login:/, 20_000), 500),
+      /did not show \/login:\/ until the machine ended/,
+    );
+    equal(lines.filter((line) => /Linux|GRUB/.test(line)).length, starts, text);
+  }
+  await using folder = await temporaryFolder();
+  let attempts = 0;
+  await using machine = await bootMachine(
+    await tiny(folder.path, "Linux version 1\r\nmore\r\n", "wait"),
+    async (started) => {
+      await started.waitFor(/more/, 20_000);
+      if (attempts++ === 0) throw new UserError("it stopped");
+    },
+  );
+  equal(attempts, 2);
+  ok(runs(machine.pid));
 });
 
 async function tiny(folder: string, text: string, then: "wait" | "reset"): Promise<KernelMachine> {

@@ -34,6 +34,7 @@ export async function disk(file: string, name: string, flags: DiskFlags): Promis
     under: flags.under,
     wipe: flags.wipe ?? null,
     onCommand: (command) => say(command.does),
+    onNote: say,
   };
   if (flags.dryRun) print((await dryRun(request)).trimEnd());
   else await applyDiskRequest(request);

@@ -13,21 +13,21 @@ const UNFINISHED = ".new-";
 /**
  * Copies a closure and its packages to a host's store. What the store has already is left as it is: an object gets its
  * name only once it is whole and on the disk.
- * @param nixFolder where the host's `@nix`, a btrfs subvolume, is mounted
- * @throws UserError when that is not btrfs, or full
+ * @param nixFolder where the host's `@nix`, a btrfs subvolume, is mounted; or a folder on ext4, for a root that stays
+ * @throws UserError when that is on another filesystem, or full
  */
 export async function installClosure(
   closure: Pick<Closure, "storePath" | "folder" | "packages">,
   nixFolder: string,
 ): Promise<void> {
   const store = join(nixFolder, "store");
-  await refuseOtherFilesystem(nixFolder);
   mkdirSync(store, { recursive: true });
+  const filesystem = await storeFilesystem(store);
   for (const name of readdirSync(store).filter((name) => name.startsWith(UNFINISHED))) {
     await removeObject(join(store, name));
   }
   await installObject(closure.packages, store, copyTree);
-  await installObject(closure, store, copyWithRootSubvolume);
+  await installObject(closure, store, filesystem === "btrfs" ? copyWithRootSubvolume : copyTree);
 }
 
 type Copy = (from: string, to: string) => Promise<void>;
@@ -76,10 +76,11 @@ async function removeObject(path: string): Promise<void> {
   await run("rm", ["-rf", "--one-file-system", "--", path], { signal });
 }
 
-async function refuseOtherFilesystem(folder: string): Promise<void> {
+async function storeFilesystem(folder: string): Promise<"btrfs" | "ext4"> {
   const type = (await run("stat", ["--file-system", "--format=%T", "--", folder])).trim();
-  if (type === "btrfs") return;
-  throw new UserError(`${folder} is on ${type}, not on btrfs`, [
-    "the store of a host is a btrfs subvolume: mount it there first (nixfleet disk HOST --mode mount)",
+  if (type === "btrfs") return "btrfs";
+  if (type === "ext2/ext3") return "ext4"; // stat(1) knows one name for all of them
+  throw new UserError(`${folder} is on ${type}, not on btrfs or ext4`, [
+    "mount the host's disk there first: nixfleet disk HOST --mode mount",
   ]);
 }

@@ -27,6 +27,8 @@ interface MachineDevices extends Pick<QemuOptions, "platform" | "accelerator" | 
   readonly memory?: number;
   /** By default 2. */
   readonly cpus?: number;
+  /** The control socket of its TPM, see QemuOptions. */
+  readonly tpm?: string;
   /** By default any free port. */
   readonly sshPort?: number;
   /** Called with each complete line of the console. */
@@ -47,6 +49,8 @@ export interface Machine extends AsyncDisposable {
    * @throws UserError with the last lines when there is none in time, or the machine ended
    */
   readonly waitFor: (pattern: RegExp, timeout: number) => Promise<RegExpExecArray>;
+  /** Types at the serial console; a line ends with `\n`. */
+  readonly type: (text: string) => void;
   /**
    * Runs a command line in root's shell on the guest and returns its stdout.
    * @throws CommandError when it fails
@@ -90,14 +94,16 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     credentials: access.credentials,
     console: { kind: "stdio" },
     controlSocket,
+    ...(options.tpm === undefined ? {} : { tpm: options.tpm }),
   });
   const log = consoleLog(options.onLine);
   const [program, ...args] = command;
   await run(program, ["--version"]); // the error for a missing program is its, not that of setpriv
   // However this process ends, QEMU ends with it.
   const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", program, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  child.stdin.on("error", () => {}); // nobody is there any more to be typed to
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", log.add);
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -134,6 +140,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     console: log.lines,
     ended,
     powerOff,
+    type: (text) => void child.stdin.write(text),
     ssh: access.run,
     async waitFor(pattern, timeout) {
       const match = await log.find(pattern, AbortSignal.any([interruption, AbortSignal.timeout(timeout)]));

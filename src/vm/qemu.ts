@@ -12,6 +12,8 @@ interface DeviceOptions {
   readonly cpus: number;
   /** Raw images, the first one being `/dev/vda`. */
   readonly disks: readonly string[];
+  /** The control socket of a swtpm(8) that is the machine's TPM; by default it has none. */
+  readonly tpm?: string;
   /** The port of 127.0.0.1 that leads to the guest's port 22; `null`: no network. */
   readonly sshPort: number | null;
   /** Given to the guest's systemd, see systemd.system-credentials(7). */
@@ -68,6 +70,7 @@ export function qemuCommand(options: QemuOptions): readonly [string, ...string[]
     ...(options.firmware === undefined ? kernelArguments(options) : firmwareArguments(options.firmware, options)),
     ...options.disks.flatMap(diskArguments),
     ...networkArguments(options.sshPort),
+    ...tpmArguments(options),
     // Without it a fresh guest waits for randomness before it makes its first key.
     ...["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"],
     ...consoleArguments(options.console),
@@ -152,6 +155,14 @@ function networkArguments(sshPort: number | null): string[] {
   return [
     ...["-netdev", `user,id=net,hostfwd=tcp:127.0.0.1:${sshPort}-:22`],
     ...["-device", "virtio-net-pci,netdev=net,romfile="],
+  ];
+}
+
+function tpmArguments({ tpm, platform }: DeviceOptions): string[] {
+  if (tpm === undefined) return [];
+  return [
+    ...["-chardev", `socket,id=tpm,path=${escaped(tpm)}`, "-tpmdev", "emulator,id=tpm,chardev=tpm"],
+    ...["-device", `${platform === "x86_64-linux" ? "tpm-tis" : "tpm-tis-device"},tpmdev=tpm`],
   ];
 }
 

@@ -12,7 +12,13 @@ import { treeDigest } from "../../src/closure/digest.ts";
 import { installClosure } from "../../src/closure/install.ts";
 import { readLock } from "../../src/closure/lock.ts";
 import { run } from "../../src/machine/process.ts";
-import { loopDevice, mounted, type TemporaryFolder, temporaryFolder } from "../../src/machine/resources.ts";
+import {
+  loopDevice,
+  mounted,
+  mountFolder,
+  type TemporaryFolder,
+  temporaryFolder,
+} from "../../src/machine/resources.ts";
 import { build, startBuild } from "./build-process.ts";
 import { SMALL_HOST } from "./host-plan.ts";
 
@@ -320,7 +326,22 @@ describe("building a closure", () => {
     await using disk = await btrfs(scratch.path, "200M");
     await assert.rejects(installClosure(closure, disk.path), /the disk is full/);
     assert.deepEqual(readdirSync(join(disk.path, "store")), []);
-    await assert.rejects(installClosure(closure, scratch.path), /is on .*, not on btrfs/);
+    await using tmpfs = await temporaryFolder("/dev/shm");
+    await assert.rejects(installClosure(closure, tmpfs.path), /is on tmpfs, not on btrfs or ext4/);
+  });
+
+  test("the store in a root on ext4 gets the same, the pristine root as a folder", async () => {
+    const image = join(scratch.path, "ext4");
+    await run("truncate", ["--size=2G", image]);
+    await run("mkfs.ext4", ["-q", "-F", image]);
+    await using loop = await loopDevice(image);
+    await using folder = await mountFolder();
+    await using _ = await mounted(loop.device, folder.path);
+    await installClosure(closure, join(folder.path, "nix"));
+    const installed = join(folder.path, "nix/store", closure.storePath.slice("/nix/store/".length));
+    assert.equal(await treeDigest(installed), closure.digest);
+    await installClosure(closure, join(folder.path, "nix"));
+    assert.deepEqual(readdirSync(join(folder.path, "nix/store")).length, 2);
   });
 });
 

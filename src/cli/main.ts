@@ -87,6 +87,14 @@ program
   .option("--yes-wipe <device...>", "the very device, or image, that may lose what it holds, without being asked")
   .action(async (name, options) => (await import("./install.ts")).install(fleetFile(), name, options));
 
+program
+  .command(`image ${host}`)
+  .description("make an image of the host to hand out, which boots by itself, and installs it from a USB stick")
+  .option("--format <format>", "raw (takes only the room that is used) or qcow2", "raw")
+  .option("--size <size>", "the size of its disk", "8G")
+  .option("--output <file>", "where to; without it HOST.FORMAT here")
+  .action(async (name, options) => (await import("./image.ts")).image(fleetFile(), name, options));
+
 const targetHost = ["--target-host <destination>", "the host, as ssh takes it; without it, this machine"] as const;
 
 program

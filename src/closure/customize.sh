@@ -73,8 +73,21 @@ make_grub() {
   } >"$root/tmp/grub.cfg"
   chroot "$root" grub-mkimage --format i386-pc --prefix "$menu" --config /tmp/grub.cfg \
     --output /usr/lib/nixfleet/grub.img \
-    biosdisk part_gpt btrfs normal linux search_fs_file regexp loadenv test echo sleep serial terminal ls cat reboot halt
+    biosdisk part_gpt btrfs ext2 normal linux search_fs_file regexp loadenv test echo sleep serial terminal ls cat reboot halt
   rm "$root/tmp/grub.cfg"
+  make_grub_environment "$root/usr/lib/nixfleet/grub-environment.img"
+}
+
+# The one file that GRUB writes to, on a filesystem of its own: it can only overwrite, and on btrfs not even that.
+make_grub_environment() {
+  mkdir "$root/tmp/environment"
+  {
+    echo '# GRUB Environment Block'
+    printf '%999s' '' | tr ' ' '#'
+  } >"$root/tmp/environment/grubenv"
+  E2FSPROGS_FAKE_TIME=$SOURCE_DATE_EPOCH mke2fs -q -t ext2 -b 1024 -N 16 -m 0 -O none \
+    -E hash_seed=6e697866-6c65-6574-6772-7562656e7600 -U 6e697866-6c65-6574-6772-7562656e7600 -d "$root/tmp/environment" "$1" 512k
+  rm -r "$root/tmp/environment"
 }
 
 [ -z "$NIXFLEET_LOCALES" ] || generate_locales

@@ -1,6 +1,6 @@
 /**
- * GRUB where a BIOS finds it: `boot.img` in the first sector of the disk, its core image in the partition of type
- * bios-boot. What `grub-bios-setup` does too, but without asking this machine about its own disks. The places of the
+ * GRUB where a BIOS finds it: `boot.img` in the first sector of the disk; in the partition of type bios-boot a small
+ * filesystem with GRUB's environment (src/host/grub.sh), and behind it the core image. What `grub-bios-setup` does too, but without asking this machine about its own disks. The places of the
  * numbers are those of GRUB's `include/grub/i386/pc/boot.h`.
  */
 import { existsSync } from "node:fs";
@@ -19,8 +19,8 @@ const DRIVE_CHECK = 0x66;
 const BLOCK_LIST = 0x1f4;
 /** Where the core image's second sector is loaded to. */
 const KERNEL_SEGMENT = 0x820;
-/** The partition's last sectors are GRUB's environment: see src/host/grub.sh. */
-const ENVIRONMENT_SECTORS = 2;
+/** Where the core image begins in the partition: behind the environment. In sectors. */
+const CORE = 1024;
 
 /** @throws UserError when the closure has no GRUB, or the partition is too small */
 export async function embedGrub(
@@ -33,14 +33,21 @@ export async function embedGrub(
   if (!existsSync(core)) throw new UserError("the closure has no GRUB", ["add the package grub-pc-bin to the host"]);
   const [bootImage, coreImage] = [await readFile(join(folder, "grub/i386-pc/boot.img")), await readFile(core)];
   const { start, size } = await partitionSectors(device, number);
-  const images = grubImages(bootImage, coreImage, start);
-  if (images.core.length > (size - ENVIRONMENT_SECTORS) * SECTOR) {
+  const images = grubImages(bootImage, coreImage, start + CORE);
+  if (images.core.length > (size - CORE) * SECTOR) {
     throw new UserError(`the partition ${name} is too small for GRUB`, ["give it 1M"]);
   }
   const disk = await open(device, "r+");
   try {
+    const present = Buffer.alloc(CORE * SECTOR);
+    await disk.read(present, 0, present.length, start * SECTOR);
+    // What it says of generations stays.
+    if (!present.includes("# GRUB Environment Block\n")) {
+      const environment = await readFile(join(folder, "nixfleet/grub-environment.img"));
+      await disk.write(environment, 0, environment.length, start * SECTOR);
+    }
     // The first sector last: until then the disk boots what it booted before.
-    await disk.write(images.core, 0, images.core.length, start * SECTOR);
+    await disk.write(images.core, 0, images.core.length, (start + CORE) * SECTOR);
     await disk.sync();
     await disk.write(images.boot, 0, BOOT_CODE, 0);
     await disk.sync();
@@ -49,7 +56,7 @@ export async function embedGrub(
   }
 }
 
-/** The images as they lie on a disk whose partition begins at this sector. */
+/** The images as they lie on a disk, the core image from this sector on. */
 export function grubImages(
   bootImage: Buffer,
   coreImage: Buffer,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { scriptParameters } from "../initrd/files.ts";
 import { type FilePlan, symlink, type TextFilePlan, textFile } from "../plan/files.ts";
 import type { HostPlan } from "../plan/host.ts";
+import { installParameters } from "./install.ts";
 
 /** Where a host's filesystems are for the scripts: on the running host, or below a folder of the builder. */
 export interface GenerationPlace {
@@ -45,9 +46,13 @@ export function generationScript(name: "add-generation" | "generations" | "rollb
 /** For the pristine root: the scripts, and the units by which a boot proves its generation. */
 export function generationFiles(plan: HostPlan): readonly FilePlan[] {
   if (plan.loader.esp === null && plan.loader.biosBoot === null) return [];
+  const install = installParameters(plan);
   return [
     ...SCRIPTS.map((name) => scriptFile(name)),
     textFile("/etc/nixfleet/generations.conf", [generationParameters(plan, hostPlace(plan)).trimEnd()]),
+    ...(install === null
+      ? []
+      : [scriptFile("install.sh"), textFile("/etc/nixfleet/install.conf", [install.trimEnd()])]),
     staticFile(`${UNITS}/boot-complete.target.d/nixfleet.conf`, "boot-complete.conf"),
     staticFile(`${UNITS}/nixfleet-generation.service`, "nixfleet-generation.service"),
     symlink(`${UNITS}/multi-user.target.wants/nixfleet-generation.service`, "../nixfleet-generation.service"),

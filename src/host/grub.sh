@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2153 # set for those who source it, and by them
 # Generations in the menu of GRUB, on a host that a BIOS boots. GRUB reads kernels and initrds from the store itself.
-# It can write one thing: its environment block, of 1024 bytes. That is in the partition GRUB, behind GRUB's own image:
+# It can write one thing: its environment block, of 1024 bytes, in a file that is there already. The partition GRUB has a
+# small filesystem for it, before GRUB's own image:
 #   trial, left   the newest generation until it has proved itself, and how often it may still be tried
 #   good          the newest that has reached boot-complete.target
 # Sourced by generation-store.sh, whose parameters it adds to:
@@ -8,12 +9,16 @@
 #   GRUB_NUMBER     its number
 #   NIX_SUBVOLUME   what NIX is on its filesystem
 
-# Its last sectors, if it has the 1 MiB that one has at least.
-GRUB_ENVIRONMENT=2046
+# Sets `environment`: where the block is, in bytes from the start of the partition. Its file is never moved.
+findGrubEnvironment() {
+  environment=$(head -c 524288 -- "$GRUB" | grep -a -b -o -m 1 '# GRUB Environment Block' | sed -n '1s/:.*//p')
+  [ -n "$environment" ] || fail "$GRUB has no environment of GRUB: install the host anew"
+}
 
 # Sets `trial`, `left` and `good`.
 readGrubEnvironment() {
   trial='' left='' good=''
+  findGrubEnvironment
   while IFS='=' read -r key value; do
     case $key=$value in
       *=*[!0-9]*) ;;
@@ -22,16 +27,16 @@ readGrubEnvironment() {
       good=*) good=$value ;;
     esac
   done <<END
-$(dd if="$GRUB" bs=512 skip="$GRUB_ENVIRONMENT" count=2 2>/dev/null | tr -d '\000')
+$(dd if="$GRUB" bs=1024 skip="$((environment / 1024))" count=1 2>/dev/null)
 END
 }
 
-# Of `trial`, `left` and `good`. One write of two sectors.
+# Of `trial`, `left` and `good`, after they were read. One write of one block.
 writeGrubEnvironment() {
   {
     printf '# GRUB Environment Block\ntrial=%s\nleft=%s\ngood=%s\n' "$trial" "$left" "$good"
     printf '%1024s' '' | tr ' ' '#'
-  } | dd of="$GRUB" bs=1024 seek="$((GRUB_ENVIRONMENT / 2))" count=1 iflag=fullblock conv=notrunc,fsync 2>/dev/null ||
+  } | dd of="$GRUB" bs=1024 seek="$((environment / 1024))" count=1 iflag=fullblock conv=notrunc,fsync 2>/dev/null ||
     fail "$GRUB cannot be written"
 }
 
@@ -83,15 +88,15 @@ grubMenu() {
 set timeout=$TIMEOUT
 set chosen=$1
 regexp --set 1:disk '^([^,]*),' "\$root"
-set block="(\$disk,gpt$GRUB_NUMBER)$GRUB_ENVIRONMENT+2"
-load_env --file "\$block" trial left good
+set environment="(\$disk,gpt$GRUB_NUMBER)/grubenv"
+load_env --file "\$environment" trial left good
 set default=nixfleet-$newest
 if [ "\$trial" = "$newest" -a "\$left" = "0" -a -n "\$good" ]; then set default="nixfleet-\$good"; fi
 if [ -n "\$chosen" ]; then set default="nixfleet-\$chosen"; fi
 function count {
   if [ "\$trial" != "\$1" ]; then return; fi
 $(countDown)
-  save_env --file "\$block" trial left good
+  save_env --file "\$environment" trial left good
 }
 END
   for number in $(printf '%s\n' "$numbers" | sort -rn); do

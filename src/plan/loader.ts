@@ -55,7 +55,12 @@ function biosBootPlan({ disks }: DiskPlan): BiosBootPlan | null {
   return { name: layout.partitions[index]?.name ?? "", number: index + 1 };
 }
 
-/** The Debian packages that they come in. */
+/** The Debian packages that they come in, and that a host puts itself onto another disk with. */
 export function loaderPackages({ esp, biosBoot }: LoaderPlan): readonly string[] {
-  return [...(esp === null ? [] : ["systemd-boot", "systemd-boot-efi"]), ...(biosBoot === null ? [] : ["grub-pc-bin"])];
+  if (esp === null && biosBoot === null) return [];
+  return [
+    "fdisk",
+    ...(esp === null ? [] : ["dosfstools", "systemd-boot", "systemd-boot-efi"]),
+    ...(biosBoot === null ? [] : ["grub-pc-bin"]),
+  ];
 }

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { installOnDevices } from "../../src/deploy/install.ts";
+import { diskSurroundings } from "../../src/disk/run.ts";
+import { generationParameters } from "../../src/host/generations.ts";
+import { installParameters } from "../../src/host/install.ts";
 import { CommandError, run } from "../../src/machine/process.ts";
 import { loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
 import { planWith } from "../unit/host.ts";
@@ -54,6 +57,51 @@ test("what a disk held before is gone, and nothing stays mounted", async () => {
   assert.ok(!(await run("findmnt", ["--list", "--output", "SOURCE"])).includes(loop.device));
   await assertInstalled(loop.device);
 });
+
+test("a host that runs from one disk puts itself onto another, after its name was typed", async () => {
+  await using folder = await temporaryFolder();
+  const image = join(folder.path, "disk.img");
+  await writeFile(image, "");
+  await truncate(image, 1024 ** 3);
+  await using loop = await loopDevice(image);
+  const plan = planWith();
+  const nix = join(folder.path, "nix");
+  await mkdir(join(nix, "store"), { recursive: true });
+  const closure = await smallClosure(join(nix, "store"));
+  const under = join(folder.path, "install");
+  const file = async (name: string, text: string) => {
+    await writeFile(join(folder.path, name), text);
+    return join(folder.path, name);
+  };
+  const kernelCommandLine = await file("cmdline", `quiet nixfleet.closure=${closure.storePath}\n`);
+  const esp = { kind: "folder", path: "/boot" } as const;
+  const conf = await file("conf", generationParameters(plan, { nix, esp, grub: null, kernelCommandLine }));
+  // As far as this kernel can mount it.
+  const { unsupported, udev } = await diskSurroundings(loop.device);
+  const env = {
+    INSTALL_CONF: await file("install.conf", installParameters(plan, { under, udev, unsupported }) ?? ""),
+    RUNTIME: folder.path,
+  };
+  const script = [join(import.meta.dirname, "../../src/host/install.sh"), "--conf", conf, loop.device];
+  const refused = (reason: RegExp) => (error: unknown) => {
+    assert.match(error instanceof CommandError ? error.text : String(error), reason);
+    return true;
+  };
+  await assert.rejects(run("sh", script, { env, input: "yes\n" }), refused(/nothing was written/));
+  assert.match(await run("sh", script, { env, input: `${loop.device}\n` }), /test is on \/dev\/loop/);
+  await assertInstalled(loop.device);
+  {
+    await using _ = await mounted(`${loop.device}p2`, await mountPoint(folder.path));
+    await assert.rejects(run("sh", [...script, "--yes-wipe"], { env }), refused(/is in use: it is mounted on/));
+  }
+  await run("sh", [...script, "--yes-wipe"], { env });
+  await assertInstalled(loop.device);
+});
+
+async function mountPoint(folder: string): Promise<string> {
+  await mkdir(join(folder, "mounted"));
+  return join(folder, "mounted");
+}
 
 async function assertInstalled(device: string): Promise<void> {
   await using folder = await temporaryFolder();

@@ -1,0 +1,36 @@
+/** What a running host needs to put itself onto another disk: see install.sh. */
+import { type DiskMode, type DiskSurroundings, diskCommands } from "../disk/commands.ts";
+import { diskScript, IMAGE_DEVICE } from "../disk/script.ts";
+import { scriptParameters } from "../initrd/files.ts";
+import type { HostPlan } from "../plan/host.ts";
+
+/**
+ * The file of parameters; `null` for a host with several disks, which only the builder can install.
+ * @param where what differs from a running host of Debian's
+ */
+export function installParameters(
+  { disk, wipe }: HostPlan,
+  where: Partial<Pick<DiskSurroundings, "under" | "udev" | "unsupported">> = {},
+): string | null {
+  const [layout, second] = disk.disks;
+  if (layout === undefined || second !== undefined) return null;
+  const under = where.under ?? "/run/nixfleet/install";
+  const surroundings: DiskSurroundings = {
+    ...{ udev: true, unsupported: [], mounts: [], mappings: [], tpm: true },
+    ...where,
+    ...{ under, scratch: `${under}.format` },
+  };
+  // A partition of /dev/sda is /dev/sda1, one of /dev/nvme0n1 is /dev/nvme0n1p1.
+  const script = (mode: DiskMode) =>
+    diskScript(diskCommands(layout, IMAGE_DEVICE, [mode], surroundings)).replaceAll(
+      /\$\{device\}p/g,
+      () => `\${partition}`,
+    );
+  const esp = layout.partitions.findIndex(({ type }) => type === "esp");
+  return scriptParameters({
+    FORMAT: script("format"),
+    MOUNT: script("mount"),
+    KEEPS_ROOT: wipe === null ? "yes" : "",
+    ESP_NUMBER: esp === -1 ? "" : esp + 1,
+  });
+}

@@ -25,6 +25,7 @@ import { podman } from "./podman.ts";
 import { postgresql } from "./postgresql.ts";
 import { primaryUser } from "./primary-user.ts";
 import { printing } from "./printing.ts";
+import { tailscale } from "./tailscale.ts";
 import { thunderbird } from "./thunderbird.ts";
 import { zsh } from "./zsh.ts";
 
@@ -54,6 +55,7 @@ export const scopes = {
   postgresql,
   primaryUser,
   printing,
+  tailscale,
   thunderbird,
   zsh,
 } as const;

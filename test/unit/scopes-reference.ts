@@ -23,17 +23,28 @@ const REQUIRED: Readonly<Record<string, object>> = {
   "services.nixfleet-control-plane": { command: ["/usr/bin/control-plane"] },
 };
 
-/** `{ services: { cron: { enable: true } } }` */
+/** `{ services: { cron: { enable: true } } }`, and what else it wants. */
 export function enabled(path: readonly string[]): object {
   const inner: object = { enable: true, ...REQUIRED[path.join(".")] };
-  return path.reduceRight((value, name) => ({ [name]: value }), inner);
+  const module = path.reduceRight((value, name) => ({ [name]: value }), inner);
+  return path.at(-1) === "tailscale" ? { ...module, nixfleet: { debian: { archive: TWO_ARCHIVES } } } : module;
+}
+
+const TWO_ARCHIVES = [
+  "deb http://archive.example.org/debian trixie main",
+  "deb [signed-by=/etc/keys/vendor.gpg] https://vendor.example.org/debian trixie main",
+];
+
+export function isEnabled(config: unknown, path: readonly string[]): boolean {
+  const at = (value: unknown, name: string) => (value as Readonly<Record<string, unknown>>)[name];
+  return [...path, "enable"].reduce<unknown>(at, config) === true;
 }
 
 /** A table of what each role enables. */
 export function rolesTable(): string {
   const rows = Object.entries(roles).map(([name, role]) => {
     const { config } = hostWith(role);
-    const on = switches.filter(({ path }) => valueAt(config, [...path, "enable"]) === true);
+    const on = switches.filter(({ path }) => isEnabled(config, path));
     return `| \`roles.${name}\` | ${on.map(({ path }) => `\`${path.join(".")}\``).join(", ")} |`;
   });
   return ["| role | enables |", "| --- | --- |", ...rows].join("\n");
@@ -100,10 +111,6 @@ function optionPaths(tree: OptionTree, path: readonly string[] = []): string[] {
   return Object.entries(tree).flatMap(([name, node]) =>
     isOption(node) ? [[...path, name].join(".")] : optionPaths(node, [...path, name]),
   );
-}
-
-function valueAt(config: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((value, name) => (value as Readonly<Record<string, unknown>>)[name], config);
 }
 
 if (import.meta.main) console.log(`${rolesTable()}\n\n${scopesReference()}`);

@@ -119,6 +119,11 @@ const mistakes: readonly (readonly [what: string, module: object, message: RegEx
     { services: { nginx: { enable: true, virtualHosts: { a: { enableACME: true } } } } },
     /security\.acme\.acceptTerms/,
   ],
+  [
+    "Tailscale without an archive that has it",
+    { services: { tailscale: { enable: true } } },
+    /services\.tailscale: Debian has no package of it; .*nixfleet\.debian\.archive/,
+  ],
 ];
 
 for (const [what, module, message] of mistakes) {

@@ -9,6 +9,7 @@ export const firefox = defineModule({
   config: mkIf(({ programs }) => programs.firefox.enable, {
     environment: { systemPackages: ["firefox-esr"] },
     home: {
+      // Today's Firefox prefers .config/mozilla, but not where there is a .mozilla, as this mount point makes it.
       persistence: persisted({
         directories: [{ directory: ".mozilla/firefox", mode: "0700", purpose: "Firefox's profiles" }],
       }),

@@ -42,3 +42,20 @@ export async function writeArchive(folder: string, packages: readonly SmallPacka
   await writeFile(join(folder, "Release"), "Suite: trixie\nCodename: trixie\n");
   return `deb [trusted=yes] copy:${folder} ./`;
 }
+
+/** Signs the archive with a new key in the folder `keys`, and returns its line of sources.list, which names that key. */
+export async function signArchive(folder: string, keys: string): Promise<string> {
+  await mkdir(keys, { recursive: true, mode: 0o700 });
+  const gpg = (...args: readonly string[]) => run("gpg", ["--batch", "--quiet", "--homedir", keys, ...args]);
+  await gpg("--passphrase", "", "--quick-generate-key", "vendor@example.org");
+  const packages = join(folder, "Packages");
+  const [sha256] = (await run("sha256sum", [packages])).split(" ");
+  const size = (await run("stat", ["--format=%s", packages])).trim();
+  const date = new Date().toUTCString().replace("GMT", "+0000");
+  const release = `Suite: trixie\nCodename: trixie\nDate: ${date}\nSHA256:\n ${sha256} ${size} Packages\n`;
+  await writeFile(join(folder, "Release"), release);
+  await gpg("--yes", "--clearsign", "--output", join(folder, "InRelease"), join(folder, "Release"));
+  await gpg("--yes", "--output", join(keys, "vendor.gpg"), "--export");
+  await run("gpgconf", ["--homedir", keys, "--kill", "all"]);
+  return `deb [signed-by=${join(keys, "vendor.gpg")}] copy:${folder} ./`;
+}

@@ -9,7 +9,7 @@ import { lockRequest, updateLock } from "../../src/closure/update.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import { UserError } from "../../src/modules/errors.ts";
 import type { HostPlan } from "../../src/plan/host.ts";
-import { type SmallPackage, writeArchive } from "./archive.ts";
+import { type SmallPackage, signArchive, writeArchive } from "./archive.ts";
 import { SMALL_HOST } from "./host-plan.ts";
 
 /** What every closure asks for. */
@@ -139,4 +139,18 @@ test("the lock is read back as it was written", async () => {
   const lock = await readLock(at.options.fleetFolder);
   await writeLock(at.options.fleetFolder, lock);
   assert.deepEqual(await readLock(at.options.fleetFolder), lock);
+});
+
+test("a vendor's archive beside Debian's is believed if its own key signs it, and not if another does", async () => {
+  await using at = await scene([]);
+  await using vendor = await temporaryFolder();
+  const folder = join(vendor.path, "archive");
+  await writeArchive(folder, [{ name: "tailscale", version: "1" }]);
+  const line = await signArchive(folder, join(vendor.path, "keys"));
+  const plan = at.plan("tailscale");
+  const both = { ...plan, packages: { ...plan.packages, archive: [...plan.packages.archive, line] } };
+  assert.equal(versionOf(await at.lock(both), "tailscale"), "1");
+
+  await signArchive(folder, join(vendor.path, "other-keys"));
+  await assert.rejects(updateLock([both], at.options), says(/package indexes of trixie could not be downloaded/));
 });

@@ -6,6 +6,7 @@ import { UserError } from "../modules/errors.ts";
 import type { DiskLayout, DiskPlan } from "../plan/disk.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print, say } from "./output.ts";
+import { requireRoot } from "./root.ts";
 
 export interface DiskFlags {
   readonly device?: string;
@@ -37,7 +38,10 @@ export async function disk(file: string, name: string, flags: DiskFlags): Promis
     onNote: say,
   };
   if (flags.dryRun) print((await dryRun(request)).trimEnd());
-  else await applyDiskRequest(request);
+  else {
+    requireRoot("format and mount disks", "the kernel lets nobody else (--dry-run prints the commands)");
+    await applyDiskRequest(request);
+  }
 }
 
 /** The one disk of the host, or the one that was named. */

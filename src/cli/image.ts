@@ -10,6 +10,7 @@ import { UserError } from "../modules/errors.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print } from "./output.ts";
 import { withProgress } from "./progress.ts";
+import { requireRoot } from "./root.ts";
 
 export interface ImageFlags {
   readonly format: string;
@@ -24,7 +25,10 @@ export async function image(file: string, name: string, { format, size, output }
   }
   const target = resolve(output ?? `${name}.${format}`);
   if (existsSync(target)) throw new UserError(`${target} exists`, ["remove it, or name another with --output FILE"]);
-  refuseUnprivileged();
+  requireRoot(
+    "make an image",
+    "its files belong to root and to Debian's users, and its filesystems are mounted to be filled",
+  );
   const { host, folder } = await loadHost(file, name);
   const plan = planOf(host, folder);
   await withProgress(`Image of ${name}`, async (onProgress) => {
@@ -43,12 +47,4 @@ export async function image(file: string, name: string, { format, size, output }
     }
   });
   print(target);
-}
-
-function refuseUnprivileged(): void {
-  if (process.getuid?.() === 0) return;
-  throw new UserError("only root can make an image", [
-    "a closure's files belong to root and to Debian's users, and its filesystems are mounted while they are filled",
-    "run the command again with sudo",
-  ]);
 }

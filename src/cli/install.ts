@@ -14,6 +14,7 @@ import type { HostPlan } from "../plan/host.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { say } from "./output.ts";
 import { withProgress } from "./progress.ts";
+import { requireRoot } from "./root.ts";
 
 export interface InstallFlags {
   /** A device; where a host has several disks, NAME=DEVICE for each. */
@@ -29,7 +30,7 @@ export async function install(file: string, name: string, flags: InstallFlags): 
   if ((flags.device === undefined) === (flags.image === undefined)) {
     throw new UserError("say where to: --device DEVICE, or --image FILE");
   }
-  refuseUnprivileged();
+  requireRoot("install a host", "it writes to a device, and mounts what it makes");
   const targets = flags.device === undefined ? [] : installTargets(plan, flags.device);
   // Whatever cannot be done is said before anything is asked or built.
   const devices = await Promise.all(targets.map(({ device }) => inspectDevice(device)));
@@ -121,11 +122,4 @@ export function installTargets(plan: HostPlan, given: readonly string[]): readon
     ]);
   }
   return disks.map((layout) => ({ layout, device: byName.get(layout.name) ?? "" }));
-}
-
-function refuseUnprivileged(): void {
-  if (process.getuid?.() === 0) return;
-  throw new UserError("only root can install a host", [
-    "it writes to a device, and mounts what it makes: run the command again with sudo",
-  ]);
 }

@@ -6,12 +6,13 @@ import { planOf } from "../../src/cli/load-fleet.ts";
 import { PACKAGE_ROOT } from "../../src/cli/output.ts";
 import { buildHost } from "../../src/deploy/build.ts";
 import { provideImage } from "../../src/deploy/image.ts";
-import { machineOf } from "../../src/deploy/vm.ts";
+import { bareMachine, machineOf } from "../../src/deploy/vm.ts";
 import { GIB } from "../../src/layout/size.ts";
 import { quoted } from "../../src/machine/process.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import type { PersistenceEntry } from "../../src/plan/persistence.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
+import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { Machine } from "../../src/vm/machine.ts";
 import { PASSWORD_HASH, tested } from "./fleet.ts";
 
@@ -23,6 +24,7 @@ const { entries } = plan.persistence;
 
 describe("a host with an ephemeral root", () => {
   const stack = new AsyncDisposableStack();
+  /** By itself, from its disk; or, to change what the kernel is told, from a kernel given to QEMU. */
   let start: (change?: (parameter: string) => string) => Promise<Machine>;
   let guest: Machine;
   const firstBoot = { machineId: "", hostKey: "", bootId: "" };
@@ -32,11 +34,14 @@ describe("a host with an ephemeral root", () => {
     const image = join(scratch.path, "tested.img");
     const closure = await buildHost(plan, { fleetFolder });
     await provideImage({ plan, closure, file: image, size: 8 * GIB });
-    start = async (change = (parameter) => parameter) => {
-      const options = await machineOf(plan, closure, image);
-      const kernelParameters = options.kernelParameters.map(change);
-      const up = (machine: Machine) => machine.waitForSsh(BOOT_TIME);
-      const machine = stack.use(await bootMachine({ ...options, kernelParameters }, up));
+    const firmware = await uefiFirmware(plan.platform, join(scratch.path, "variables"));
+    start = async (change) => {
+      const direct = await machineOf(plan, closure, image);
+      const options =
+        change === undefined
+          ? await bareMachine(plan, direct.kernel, image, firmware)
+          : { ...direct, kernelParameters: direct.kernelParameters.map(change) };
+      const machine = stack.use(await bootMachine(options, (machine) => machine.waitForSsh(BOOT_TIME)));
       await machine.ssh("systemctl is-system-running --wait || true");
       return machine;
     };

@@ -12,8 +12,9 @@ import { targetHost } from "../../src/deploy/target-host.ts";
 import { bareMachine } from "../../src/deploy/vm.ts";
 import { GIB } from "../../src/layout/size.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
+import { bootMachine } from "../../src/vm/boot.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
-import { type Machine, startMachine } from "../../src/vm/machine.ts";
+import type { Machine } from "../../src/vm/machine.ts";
 import { testedWith } from "./fleet.ts";
 
 const BOOT_TIME = 300_000;
@@ -76,8 +77,7 @@ describe("nixfleet switch", () => {
     const firmware = await uefiFirmware(former.platform, join(scratch.path, "variables"));
     start = async () => {
       const machine = await bareMachine(former, join(first.folder, "vmlinuz"), image, firmware);
-      const started = stack.use(await startMachine(machine));
-      await started.waitForSsh(BOOT_TIME);
+      const started = stack.use(await bootMachine(machine, (machine) => machine.waitForSsh(BOOT_TIME)));
       await started.ssh("systemctl is-system-running --wait || true");
       return started;
     };

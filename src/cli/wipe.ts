@@ -40,7 +40,7 @@ export async function wipe(fleetFile: string, flags: WipeFlags): Promise<void> {
     DEVICE: flags.device,
     RETENTION_DAYS: retentionDays,
     KEEP_NEWEST: keepNewest,
-    PRUNE_LIMIT: "all",
+    PRUNE: "yes",
     CLOSURE_ROOT: flags.closure === undefined ? "" : `@nix/store/${flags.closure.replace(/^\/nix\/store\//, "")}/root`,
     REPORT: report,
   };

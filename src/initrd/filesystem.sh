@@ -52,9 +52,8 @@ settleLabel() {
 # Mounts the top level and makes it the current folder, so that every path below is relative to it.
 mountFilesystem() {
   [ -n "${DEVICE:-}" ] || findFilesystem
-  mkdir -m 0700 -- "$MOUNTPOINT" || fail "$MOUNTPOINT cannot be made"
-  message=$(mount -t btrfs -o rw,noatime,subvolid=5 -- "$DEVICE" "$MOUNTPOINT" 2>&1) || {
-    rmdir -- "$MOUNTPOINT"
+  message=$(mount -t btrfs -o rw,noatime,subvolid=5,X-mount.mkdir=0700 -- "$DEVICE" "$MOUNTPOINT" 2>&1) || {
+    [ ! -d "$MOUNTPOINT" ] || rmdir -- "$MOUNTPOINT"
     fail "$DEVICE cannot be mounted: $message"
   }
   mounted=yes

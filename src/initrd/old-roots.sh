@@ -42,7 +42,7 @@ toName() {
 }
 
 # Sets `due` to the names, each on a line, of old roots that may be deleted, the oldest first. It looks only at the oldest $1 names and
-# at the newest KEEP_NEWEST, so that its cost does not grow with their number. What is not a subvolume is not counted:
+# at the newest KEEP_NEWEST, so that its cost grows little with their number. What is not a subvolume is not counted:
 # then fewer are due, never more.
 chooseDue() {
   due='' limit=$1

@@ -6,7 +6,7 @@
 #   LABEL or DEVICE     the btrfs filesystem
 #   RETENTION_DAYS      an old root is due when it was retired longer ago
 #   KEEP_NEWEST         so many old roots are kept however old
-#   PRUNE_LIMIT         how many old roots are deleted at most, or `all`; with a number, none that has others nested in it
+#   PRUNE               `yes`: old roots that are due are deleted too. In a boot prune.sh does that later, on the running host
 #   ON_FAILURE          `boot` or `halt`: what the unit does when this fails; here it only words the message
 #   CLOSURE_ROOT        the pristine root, from the top of the filesystem; empty: the fresh root is empty
 #   KERNEL_COMMAND_LINE where to read nixfleet.closure=, nixfleet.wipe=skip and rootflags=, with NIX_SUBVOLUME, which /nix is (boot only)
@@ -26,7 +26,7 @@ umask 022
 # shellcheck source=src/initrd/old-roots.sh
 . "${0%/*}/old-roots.sh"
 
-PRUNE_LIMIT=2 ON_FAILURE=boot REPORT=/run/nixfleet/wipe.json
+PRUNE='' ON_FAILURE=boot REPORT=/run/nixfleet/wipe.json
 # shellcheck source=/dev/null
 . "$1"
 MOUNTPOINT=/run/nixfleet/wipe.$$
@@ -34,8 +34,9 @@ MOUNTPOINT=/run/nixfleet/wipe.$$
 mounted='' outcome=failed reason='' steps='' retired='' pruned='' created='' kind='' closure='' skip='' step=''
 
 main() {
-  mkdir -p -- /run/nixfleet "${REPORT%/*}"
-  if ! (set -C && printf '{"outcome":"interrupted"}\n' >"$REPORT") 2>/dev/null; then
+  [ -d "${REPORT%/*}" ] || mkdir -p -- "${REPORT%/*}"
+  set -C
+  if ! printf '{"outcome":"interrupted"}\n' 2>/dev/null >"$REPORT"; then
     exists "$REPORT" || {
       say "the report $REPORT cannot be written"
       exit 1
@@ -44,6 +45,7 @@ main() {
     read -r before <"$REPORT" || :
     case ${before:-} in '{"outcome":"failed"'*) exit 1 ;; *) exit 0 ;; esac
   fi
+  set +C
   trap finish EXIT
   trap 'exit 1' HUP INT TERM
   case $RETENTION_DAYS,$KEEP_NEWEST in
@@ -57,7 +59,7 @@ main() {
     ! isMounted @root || fail "@root is mounted: it is in use"
     perform createRoot
     perform retireRoot
-    perform pruneOldRoots
+    [ -z "$PRUNE" ] || perform pruneOldRoots
   fi
   perform unmountFilesystem
   outcome=wiped reason=''
@@ -101,12 +103,12 @@ retireRoot() {
   [ ! -L old_roots ] || fail "old_roots is a link; move it elsewhere"
   exists old_roots || mkdir old_roots || fail "old_roots cannot be made"
   [ -d old_roots ] || fail "old_roots is not a folder; move it elsewhere"
-  readClock
+  readRoot
   if exists @root; then
     findNewest
     number=$now kept=''
     [ "$number" -gt "$newest" ] || number=$((newest + 1))
-    isSubvolume @root || kept=.kept
+    [ "$inode" = 256 ] || kept=.kept
     while
       toName "$number"
       exists "old_roots/$name$kept"
@@ -119,6 +121,26 @@ retireRoot() {
   created=$kind
 }
 
+# Sets `inode` to that of @root, which is 256 if it is a subvolume, and `now`: with one process, as the report has just
+# been written and so has the time.
+readRoot() {
+  # shellcheck disable=SC2046 # a number, a date, a time and a zone for each
+  set -- $(TZ=UTC0 stat -c '%i %y' -- "$REPORT" @root 2>/dev/null)
+  [ -n "${3:-}" ] || fail "the time cannot be told"
+  inode=${5:-}
+  # shellcheck disable=SC2086 # NOW, for tests, is a date and a time
+  set -- ${NOW:-"$2" "$3"}
+  case $1T$2 in
+    [1-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9]*) ;;
+    *) fail "the time cannot be told" ;;
+  esac
+  IFS=-:.
+  # shellcheck disable=SC2086
+  set -- $1 $2
+  unset IFS
+  now=$1$2$3$4$5${6}000
+}
+
 # A subvolume that is set read-only can be renamed, but not into another folder.
 move() {
   message=$(mv -T -- "$1" "$2" 2>&1) || {
@@ -128,19 +150,8 @@ move() {
 
 # Not one of its failures fails the wipe.
 pruneOldRoots() {
-  if [ "$PRUNE_LIMIT" = all ]; then
-    deleteDueRoots
-    return 0
-  fi
-  chooseDue "$PRUNE_LIMIT"
-  [ -n "$due" ] || return 0
-  # One process, whose work is bounded. The kernel refuses those that have others nested in them: prune.sh does them.
-  # shellcheck disable=SC2086
-  (cd old_roots && exec btrfs subvolume delete $due) >/dev/null 2>&1 || :
-  for name in $due; do
-    exists "old_roots/$name" || pruned="$pruned$name
-"
-  done
+  readClock
+  deleteDueRoots
 }
 
 # There must be a root to boot: where there is none, the one that has just been retired, or the newest.

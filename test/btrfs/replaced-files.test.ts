@@ -62,7 +62,7 @@ async function host(files: readonly string[] = [FILE], megabytes?: number): Prom
     await off();
     const REPORT = join(disk.scratch, "run/wipe.json");
     rmSync(REPORT, { force: true });
-    assert.equal(wipe(disk, { REPORT, PRUNE_LIMIT: 0 }).exitCode, 0);
+    assert.equal(wipe(disk, { REPORT, PRUNE: "" }).exitCode, 0);
   };
   const all = stack.move();
   return {

@@ -89,7 +89,7 @@ export function wipe(
     DEVICE: on.device,
     RETENTION_DAYS: 30,
     KEEP_NEWEST: 3,
-    PRUNE_LIMIT: "all",
+    PRUNE: "yes",
     CLOSURE_ROOT,
     NOW: "2026-11-23 00:03:12",
     REPORT: report,

@@ -77,7 +77,7 @@ class Host {
     const mark = `${this.#boots++}`;
     const inUse = has(fs, "@root");
     if (inUse) writeFileSync(join(fs.top, "@root/mark"), mark);
-    const parameters = { ...this.#parameters(event), PRUNE_LIMIT: event.pruneLimit };
+    const parameters = { ...this.#parameters(event), PRUNE: event.prune };
     let before = this.#oldRoots();
     if (event.killedAfter !== null) {
       await killedWipe(fs, event.killedAfter, parameters);
@@ -101,9 +101,9 @@ class Host {
       if (newestBefore === undefined || timeOf(newestBefore) < this.#clock) assert.equal(retired, nameOf(this.#clock));
       before.set(retired, after.get(retired) ?? "");
     }
-    const gone = this.#checkPruned(before, after, event, event.pruneLimit === "all");
+    const gone = this.#checkPruned(before, after, event, event.prune === "yes");
     assert.deepEqual([...report.pruned].sort(), gone);
-    if (event.pruneLimit !== "all") assert.ok(gone.length <= event.pruneLimit, `${gone} are more than the limit`);
+    if (event.prune === "") assert.deepEqual(gone, []);
     const marks = [...after].sort().flatMap(([, one]) => (one === "" ? [] : [Number(one)]));
     assert.deepEqual(
       marks,

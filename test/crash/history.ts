@@ -8,7 +8,7 @@ export type Event =
       readonly minutes: number;
       readonly retentionDays: number;
       readonly keepNewest: number;
-      readonly pruneLimit: number | "all";
+      readonly prune: "" | "yes";
       /** How far the wipe gets, in milliseconds, if the power fails in it. */
       readonly killedAfter: number | null;
     }
@@ -31,7 +31,7 @@ export const history: fc.Arbitrary<readonly Event[]> = fc.array(
           fc.integer({ min: -100 * DAY, max: 100 * DAY }),
         ),
         ...retention,
-        pruneLimit: fc.constantFrom(0, 1, 2, "all" as const),
+        prune: fc.constantFrom("" as const, "yes" as const),
         killedAfter: fc.oneof(
           { weight: 3, arbitrary: fc.constant(null) },
           { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },

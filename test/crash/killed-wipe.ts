@@ -22,7 +22,7 @@ export async function killedWipe(
 ): Promise<boolean> {
   const conf = join(scratch, "killed.conf");
   const REPORT = join(scratch, `killed-${runs++}.json`);
-  writeFileSync(conf, scriptParameters({ ...PARAMETERS, PRUNE_LIMIT: "all", DEVICE: device, REPORT, ...parameters }));
+  writeFileSync(conf, scriptParameters({ ...PARAMETERS, PRUNE: "yes", DEVICE: device, REPORT, ...parameters }));
   // In a process group of its own.
   const child = spawn("/bin/sh", [WIPE_SCRIPT, conf], { stdio: "ignore", detached: true });
   const ended = once(child, "close");

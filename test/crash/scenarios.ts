@@ -16,7 +16,7 @@ export interface Scenario {
 export const PARAMETERS = {
   RETENTION_DAYS: 30,
   KEEP_NEWEST: 3,
-  PRUNE_LIMIT: 2,
+  PRUNE: "",
   CLOSURE_ROOT,
   NOW: "2026-11-23 00:03:12",
 } as const;
@@ -28,19 +28,19 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: "the first boot", arrange: async () => {}, parameters: {}, due: [] },
   { name: "a boot", arrange: (top) => roots(top, "@root"), parameters: {}, due: [] },
   {
-    name: "a boot that prunes two old roots",
+    name: "a wipe that prunes two old roots",
     arrange: (top) => roots(top, "@root", ...oldRoots(...DUE, ...RECENT)),
-    parameters: {},
+    parameters: { PRUNE: "yes" },
     due: DUE,
   },
   {
-    name: "a boot that prunes old roots with others nested in them",
+    name: "a wipe that prunes old roots with others nested in them",
     arrange: async (top) => {
       await roots(top, "@root", ...oldRoots(...DUE, ...RECENT));
       await roots(top, ...DUE.map((name) => `old_roots/${name}/var/lib/machines`));
       await roots(top, ...DUE.map((name) => `old_roots/${name}/var/lib/machines/inner`), "@root/nested");
     },
-    parameters: { PRUNE_LIMIT: "all" },
+    parameters: { PRUNE: "yes" },
     due: DUE,
   },
   {
@@ -52,7 +52,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "a boot after a crash that left no @root",
     arrange: (top) => roots(top, "@root.new", ...oldRoots(DUE[0], ...RECENT)),
-    parameters: {},
+    parameters: { PRUNE: "yes" },
     due: DUE,
   },
   {
@@ -62,8 +62,7 @@ export const SCENARIOS: readonly Scenario[] = [
       mkdirSync(join(top, "old_roots/20190102T000000.000Z"));
       symlinkSync("../@persist", join(top, "old_roots/20190103T000000.000Z"));
     },
-    // In the boot, pruning looks at the oldest names only, and these here are not the wipe's.
-    parameters: { CLOSURE_ROOT: "", PRUNE_LIMIT: "all" },
+    parameters: { CLOSURE_ROOT: "", PRUNE: "yes" },
     due: DUE,
   },
 ];

@@ -3,8 +3,8 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Closure } from "../../src/closure/closure.ts";
 
-export async function smallClosure(folder: string): Promise<Closure> {
-  const name = `${"c".repeat(32)}-nixfleet-test`;
+export async function smallClosure(folder: string, letter = "c"): Promise<Closure> {
+  const name = `${letter.repeat(32)}-nixfleet-test`;
   const packages = `${"p".repeat(32)}-debian-trixie`;
   const loader = join(folder, packages, "usr/lib/systemd/boot/efi");
   await mkdir(loader, { recursive: true });
@@ -16,7 +16,7 @@ export async function smallClosure(folder: string): Promise<Closure> {
   return {
     storePath: `/nix/store/${name}`,
     folder: join(folder, name),
-    digest: "c".repeat(32),
+    digest: letter.repeat(32),
     packages: { storePath: `/nix/store/${packages}`, folder: join(folder, packages) },
     fresh: false,
   };

@@ -198,6 +198,7 @@ isAsDeclared() {
 }
 
 changeUnit() {
+  if [ "$verb" = stop ] && ! systemctl --quiet is-active -- "$1"; then return 0; fi
   systemctl --no-block "$verb" -- "$1" && say "systemctl $verb $1"
 }
 

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { WIPE_PAGE, withFaultTable } from "../btrfs/fault-table.ts";
+import { FAULTS } from "../btrfs/faults.ts";
 import { planWith } from "./host.ts";
 import { rolesTable, scopesReference } from "./scopes-reference.ts";
 
@@ -25,4 +27,10 @@ test("docs/scopes.md lists every role and scope, its options and what it persist
   const again = "run: node_modules/.bin/node test/unit/scopes-reference.ts";
   assert.ok(text.includes(`\n${rolesTable()}\n`), again);
   assert.equal(text.split("\n## Every scope\n\n")[1], `${scopesReference()}\n`, again);
+});
+
+test("docs/wipe.md lists every fault that is tested, and what then happens (node test/btrfs/fault-table.ts writes it)", () => {
+  const page = readFileSync(WIPE_PAGE, "utf8");
+  assert.equal(page, withFaultTable(page));
+  assert.ok(FAULTS.every(({ fault }) => page.includes(`| ${fault} | `)));
 });

@@ -37,7 +37,7 @@ export async function switchHost(file: string, name: string, options: Options): 
 function wouldDo(name: string, changes: SwitchPlan): string {
   const { unplaced, placed, written, removed, units } = changes;
   const lines = [
-    ...unplaced.map(({ path }) => `no longer persist ${path}`),
+    ...unplaced.map(({ entry, remains }) => `${remains ? "no longer place" : "no longer persist"} ${entry.path}`),
     ...placed.map(({ entry }) => `persist ${entry.path}, with what it holds now`),
     ...written.map((path) => `write ${path}`),
     ...removed.map((path) => `remove ${path}`),

@@ -1,22 +1,22 @@
 #!/bin/sh
 # Usage: switch.sh CLOSURE OLD_CLOSURE FOLDER
 #
-# Makes the running host what CLOSURE, in the store, declares. FOLDER has what is to be done: `list`, with the lines that
-# src/plan/switch.ts describes, and parents.conf and entries.conf for systemd-tmpfiles. Prints what it does. Whatever
-# fails costs only itself, and the exit code is 1; running it again goes on with it.
+# Makes the running host what CLOSURE, in the store, declares. FOLDER, of root's alone, has what is to be done: `list`,
+# with the lines that src/plan/switch.ts describes, and parents.conf and entries.conf for systemd-tmpfiles. Prints what
+# it does. Whatever fails costs only itself, and the exit code is 1; running it again goes on with it.
 #
-# Users run meanwhile, and may exchange folders of theirs for links. So what is in a home is copied with its user's own
-# rights, and a folder is entered before it is mounted, by its path without links or not at all.
+# Users run meanwhile, and may exchange folders of theirs for links. So a folder is entered by its path without links or
+# not at all, what is mounted is what was opened, and copies are made where a link leads nowhere else.
 # shellcheck disable=SC3013 # -ef is of POSIX 2024
 set -eu
 export LC_ALL=C
 umask 022
 
-closure=$1 old=$2 folder=$3
 tab=$(printf '\t')
 failed=''
 
 main() {
+  : >"$folder/left"
   eachLine unplace unplace
   perform parents.conf
   eachLine place take
@@ -51,9 +51,21 @@ callWithFields() {
   "$function" "$@"
 }
 
+# perform CONF: but for the entries that are left as they are, whose data would else seem to be there already.
 perform() {
-  message=$(systemd-tmpfiles --create "$folder/$1" 2>&1) || complain "$message"
+  conf=$folder/$1
+  set --
+  while IFS= read -r path; do set -- "$@" --exclude-prefix="$path"; done <"$folder/left"
+  message=$(systemd-tmpfiles --create "$@" "$conf" 2>&1) || complain "$message"
 }
+
+# leave PERSIST_ROOT PATH: nothing more is done to it in this run.
+leave() {
+  printf '%s\n' "$2" "$1$2" >>"$folder/left"
+  return 1
+}
+
+isLeft() { grep -Fxq -e "$1" "$folder/left"; }
 
 say() { printf '%s\n' "$1"; }
 
@@ -64,27 +76,54 @@ complain() {
 
 # Enters a folder by its path without links.
 enter() {
-  cd -P -- "$1" 2>/dev/null && [ "$PWD" = "$1" ]
+  # shellcheck disable=SC2164 # what is asked
+  cd -P -- "${1:-/}" 2>/dev/null && [ "$PWD" = "${1:-/}" ]
 }
 
-# unplace HOW PATH SOURCE
+# openPath KIND PATH: opens it as 7, by its path without links; a pipe in its place holds nothing up.
+openPath() {
+  if [ "$1" = directory ]; then
+    enter "$2" && exec 7<.
+  else
+    [ -f "$2" ] && command exec 7<>"$2" && [ "$(readlink /proc/self/fd/7)" = "$2" ]
+  fi
+}
+
+# unplace KIND HOW USER PERSIST_ROOT PATH SOURCE WHY
 unplace() {
   (
-    enter "${2%/*}" 2>/dev/null || enter / || exit 1
-    name=./${2##*/}
-    if [ "$1" = symlink ]; then
-      [ "$(readlink -- "$name")" = "$3" ] || exit 0
+    name=./${5##*/}
+    if [ "$2" = symlink ]; then
+      enter "${5%/*}" && [ "$(readlink -- "$name")" = "$6" ] || exit 0
       rm -- "$name"
     else
-      if ! [ "$name" -ef "$3" ] || ! findmnt --mountpoint "$2" >/dev/null; then exit 0; fi
+      if [ "$1" = directory ]; then enterAbove "$5" "$6" || exit 0
+      else
+        enter "${5%/*}" && [ "$name" -ef "$6" ] && findmnt --mountpoint "$5" >/dev/null || exit 0
+        [ "$3" = - ] || {
+          say "$5 is placed as before until the next boot: a single file in a home cannot be taken away while its user may be there"
+          exit 0
+        }
+      fi
       umount -c -- "$name" 2>/dev/null || {
-        printf '%s stays until the next boot: it is in use by %s\n' "$2" "$(usersOf "$2")" >&2
+        printf '%s stays as it is, in use by %s\n' "$5" "$(usersOf "$5")" >&2
         exit 1
       }
+      umount --fake -c -- "$5" 2>/dev/null || : # what mount remembers of it, by its whole path
     fi
-    say "$2 is no longer declared; its data stays at $3, as stray"
-  )
+    [ "$7" = changed ] || say "$5 is no longer declared; its data stays at $6, as stray"
+  ) || leave "$4" "$5"
 }
+
+# enterAbove PATH SOURCE: the folder above PATH, if SOURCE is mounted there. From the root of a mount `..` leads to
+# where it is mounted, and nobody can rename that.
+enterAbove() {
+  enter "$1" && [ . -ef "$2" ] || return 1
+  inside=$(mountId)
+  cd -P .. && [ "$inside" != "$(mountId)" ]
+}
+
+mountId() { sed -n 's/^mnt_id:[[:space:]]*//p' /proc/self/fdinfo/6 6<.; }
 
 # The processes that have something open at or below a path.
 usersOf() {
@@ -97,33 +136,74 @@ usersOf() {
 
 # take KIND HOW OPTIONS USER HOLDS PERSIST_ROOT PATH: what is there now goes to the persist root first.
 take() {
-  [ ! "$7" -ef "$6$7" ] || return 0
+  if [ "$7" -ef "$6$7" ] || isLeft "$7"; then return 0; fi
   if [ -L "$7" ]; then
     say "$7 was a link, which is kept beside it, as ${7##*/}.before-switch"
-    setAside "$4" "$7"
+    setAside "$4" "$7" || leave "$6" "$7"
     return
   fi
   if [ ! -e "$7" ]; then return 0; fi
-  if [ "$1" = directory ] && [ -z "$(ls -A -- "$7")" ]; then return 0; fi
+  if [ "$1" = directory ] && [ -z "$(ls -A -- "$7")" ]; then
+    [ "$2" = bind ] || as "$4" rmdir -- "$7" || leave "$6" "$7"
+    return
+  fi
   if [ -e "$6$7" ] && [ "$5" = none ]; then
     say "$7 has data on the persist root already: that is shown from now on, and what was there goes with this root"
   else
-    staging=$6/.nixfleet/taking
-    makeStaging "$4" || return 1
-    as "$4" sh "$0" --copy "$1" "$7" "$6$7" "$staging" || return 1
+    unshare --mount --propagation private -- sh "$0" --copy "$folder" "$1" "$4" "$6" "$7" || {
+      leave "$6" "$7"
+      return
+    }
     say "$7 is kept from now on, with what it held"
-    left=$(usersOf "$7")
-    [ -z "$left" ] || [ "$2" = symlink ] || say "restart what still writes to the former $7: $left"
+    others=$(usersOf "$7")
+    [ -z "$others" ] || [ "$2" = symlink ] || say "restart what still writes to the former $7: $others"
   fi
-  if [ "$2" = symlink ]; then setAside "$4" "$7"; fi
+  [ "$2" = bind ] || setAside "$4" "$7" || leave "$6" "$7"
 }
 
-# As who owns it: a folder that only he can enter, inside one of root's.
-makeStaging() {
-  owner=$1
-  [ "$owner" != - ] || owner=root
-  { [ -d "${staging%/*}" ] || mkdir -- "${staging%/*}"; } && chmod 0711 -- "${staging%/*}" &&
-    rm -rf --one-file-system -- "$staging" && mkdir -m 0700 -- "$staging" && chown "$owner:" -- "$staging"
+# copy KIND USER PERSIST_ROOT PATH, in a mount namespace of its own. The copy gets its name last and whole, so that an
+# interruption leaves the original. It is made by root, so that it has every owner, and where there is nothing but the
+# original, the copy and /usr. Nothing that is mounted inside is copied: it stays where it is.
+copy() {
+  staging=$3/.nixfleet/taking view=$folder/view source=$3$4
+  { [ -d "$3/.nixfleet" ] || mkdir -m 0700 -- "$3/.nixfleet"; } && rm -rf --one-file-system -- "$staging" &&
+    mkdir -m 0700 -- "$staging" && mkdir -p -- "$view" || return 1
+  if copyInView "$@" && sync -f -- "$staging" && giveName "$@" && sync -f -- "$staging"; then
+    rm -rf --one-file-system -- "$staging"
+  else
+    rm -rf --one-file-system -- "$staging"
+    return 1
+  fi
+}
+
+copyInView() {
+  mount -t tmpfs -o nosuid,nodev,mode=0700 view "$view" && mkdir -- "$view/usr" "$view/copy" &&
+    ln -s usr/bin usr/lib usr/lib64 "$view" && mount --bind /usr "$view/usr" &&
+    mount --bind -- "$staging" "$view/copy" || return 1
+  if [ "$1" = directory ]; then mkdir -- "$view/original"; else : >"$view/original"; fi
+  (openPath "$1" "$4" && mount -c --bind /proc/self/fd/7 "$view/original") || return 1
+  chroot "$view" cp -a --reflink=auto -T -- original copy/new
+}
+
+# giveName KIND USER PERSIST_ROOT PATH
+giveName() {
+  cd -- "$staging" || return 1
+  if [ -e "$source" ]; then
+    grep "^inside$tab$4$tab" "$folder/list" | while IFS= read -r line; do
+      rm -rf -- "new${line##*"$tab$4"}"
+    done
+    cd new && stays=$(as "$2" sh "$0" --move-missing "$source") && [ -z "$stays" ]
+  else
+    enter "${source%/*}" && mv --no-copy -T -- "$staging/new" "./${source##*/}"
+  fi
+}
+
+# Entries of before lie in it: their data stays as it is, and what else is there already goes before what was copied.
+# Prints what cannot be moved.
+moveMissing() {
+  find . -type d -exec test -d "$1/{}" \; -exec chown --reference={} -- "$1/{}" \; \
+    -exec chmod --reference={} -- "$1/{}" \; -o -exec test -e "$1/{}" -o -L "$1/{}" \; -o \
+    -prune -exec mv --no-copy -T -- {} "$1/{}" \; -o -print
 }
 
 # as USER COMMAND…
@@ -133,52 +213,24 @@ as() {
   if [ "$user" = - ]; then "$@"; else setpriv --reuid "$user" --regid "$(id -g -- "$user")" --init-groups -- "$@"; fi
 }
 
-# copy KIND PATH SOURCE STAGING: the copy gets its name last and whole, so that an interruption leaves the original.
-copy() {
-  new=$4/new
-  if [ -e "$3" ]; then
-    # Entries of before are in it; they go before what only this root has.
-    cp -a --reflink=auto -T -- "$3" "$new" && cp -a --reflink=auto --update=none -T -- "$2" "$new" && sync -f -- "$new" &&
-      mv --exchange -T -- "$new" "$3" && rm -rf -- "$new"
-  else
-    cp -a --reflink=auto -T -- "$2" "$new" && sync -f -- "$new" && mv -T -- "$new" "$3"
-  fi && sync -f -- "$4"
-}
-
 setAside() {
   as "$1" mv -T -- "$2" "$2.before-switch"
 }
 
 # put KIND HOW OPTIONS USER HOLDS PERSIST_ROOT PATH
 put() {
-  if [ "$2" = symlink ] || [ "$7" -ef "$6$7" ]; then return 0; fi
-  if [ "$1" = directory ]; then
-    bindDirectory "$6$7" "$7" "$3" || return 1
-  elif [ "$4" = - ]; then
-    mount -o "$3" -- "$6$7" "$7" || return 1
-  else
-    say "$7 is placed at the next boot: a single file in a home is not bound while its user may be there"
-    return 0
-  fi
+  if [ "$2" = symlink ] || [ "$7" -ef "$6$7" ] || isLeft "$7"; then return 0; fi
+  # The new mount gets its options before it has a place. No link there is followed (move_mount(2)).
+  (openPath "$1" "$6$7" && enter "${7%/*}" && mount -n -c --bind -o "$3" /proc/self/fd/7 "./${7##*/}") || return 1
+  # Options for programs, as x-gvfs-hide, mount remembers by the whole path.
+  [ "$3" = bind ] || mount --fake -c --bind -o "$3" -- "$6$7" "$7" || return 1
   say "$7 is on $6"
-}
-
-# bindDirectory SOURCE PATH OPTIONS
-bindDirectory() {
-  (
-    enter "$1" || exit 1
-    exec 7<.
-    enter "$2" || exit 1
-    mount -c --bind /proc/self/fd/7 . || exit 1
-    # From now on nobody can rename it.
-    cd ..
-    [ "$3" = bind ] || mount -c -o "remount,$3" "./${2##*/}"
-  )
 }
 
 # writeFile PATH
 writeFile() {
-  isAsDeclared "$1" || say "$1 had been changed here; it is as declared again"
+  if isAsIn "$closure" "$1"; then return 0; fi
+  isAsIn "$old" "$1" || say "$1 had been changed here; it is as declared again"
   mkdir -p -- "${1%/*}" && cp -a -T -- "$closure/root$1" "$1.nixfleet-new" && mv -T -- "$1.nixfleet-new" "$1" &&
     say "$1 is as declared now"
 }
@@ -186,25 +238,31 @@ writeFile() {
 # removeFile PATH
 removeFile() {
   if [ ! -e "$1" ] && [ ! -L "$1" ]; then return 0; fi
-  if isAsDeclared "$1"; then rm -- "$1" && say "$1 is removed"
+  if isAsIn "$old" "$1"; then rm -- "$1" && say "$1 is removed"
   else say "$1 is no longer declared, but was changed here: it goes at the next boot"; fi
 }
 
-# Whether a file is what the closure of before put there.
-isAsDeclared() {
-  if [ -L "$1" ] || [ -L "$old/root$1" ]; then [ "$(readlink -- "$1")" = "$(readlink -- "$old/root$1")" ]
-  elif [ -e "$1" ] && [ -e "$old/root$1" ]; then cmp -s -- "$1" "$old/root$1"
-  else [ ! -e "$1" ]; fi
+# isAsIn CLOSURE PATH: of one kind, and with the same contents, owner and mode.
+isAsIn() {
+  [ "$(fileOf "$1/root$2")" = "$(fileOf "$2")" ] && { [ ! -f "$2" ] || [ -L "$2" ] || cmp -s -- "$2" "$1/root$2"; }
 }
+
+fileOf() { find "$1" -maxdepth 0 -printf '%y %m %U %G %l' 2>/dev/null; }
 
 changeUnit() {
   if [ "$verb" = stop ] && ! systemctl --quiet is-active -- "$1"; then return 0; fi
   systemctl --no-block "$verb" -- "$1" && say "systemctl $verb $1"
 }
 
-if [ "$closure" = --copy ]; then
-  shift
-  copy "$@"
-else
-  main
-fi
+case $1 in
+  --copy)
+    folder=$2
+    shift 2
+    copy "$@"
+    ;;
+  --move-missing) moveMissing "$2" ;;
+  *)
+    closure=$1 old=$2 folder=$3
+    main
+    ;;
+esac

@@ -20,7 +20,7 @@ export type SwitchedEntry = Pick<
 
 export interface SwitchPlan<Entry extends SwitchedEntry = SwitchedEntry> {
   /** Entries that are no longer declared, or otherwise; the innermost first. Their data stays where it is. */
-  readonly unplaced: readonly SwitchedEntry[];
+  readonly unplaced: readonly Removal[];
   /** The outermost first. */
   readonly placed: readonly Placement<Entry>[];
   /** Declared files that are new or other than before, by path. */
@@ -37,10 +37,16 @@ export interface SwitchPlan<Entry extends SwitchedEntry = SwitchedEntry> {
   readonly atNextBoot: readonly string[];
 }
 
+export interface Removal {
+  readonly entry: SwitchedEntry;
+  /** Whether its data remains that of an entry, which is only placed otherwise. */
+  readonly remains: boolean;
+}
+
 export interface Placement<Entry extends SwitchedEntry = SwitchedEntry> {
   readonly entry: Entry;
-  /** Whether the persist root may hold a part of it already: an entry of before lies in it. */
-  readonly holdsOthers: boolean;
+  /** Paths of the entries of before that lie in it, so that the persist root holds a part of it already. */
+  readonly inside: readonly string[];
 }
 
 export function switchPlan<Entry extends SwitchedEntry>(
@@ -50,15 +56,21 @@ export function switchPlan<Entry extends SwitchedEntry>(
   const old = new Map(before.entries.map((entry) => [entry.path, placement(entry)]));
   const now = new Map(after.entries.map((entry) => [entry.path, placement(entry)]));
   const unplaced = before.entries.filter((entry) => !isRedundant(entry) && now.get(entry.path) !== placement(entry));
+  const sources = new Map(after.entries.map((entry) => [entry.path, entry.source]));
+  // What the outer one is mounted over, and shows as well: to unmount it first would leave it empty for a while.
+  const covered = new Set(after.entries.filter(isRedundant).map(({ path }) => path));
   const placed = after.entries.filter((entry) => !isRedundant(entry) && old.get(entry.path) !== placement(entry));
   const files = changedFiles(before.files, after.files);
   return {
-    unplaced: unplaced.toReversed(),
+    unplaced: unplaced
+      .map((entry) => ({ entry, remains: sources.get(entry.path) === entry.source }))
+      .filter(({ entry, remains }) => !remains || entry.how === "symlink" || !covered.has(entry.path))
+      .toReversed(),
     placed: placed.map((entry) => ({
       entry,
-      holdsOthers: before.entries.some(
-        (other) => other.persistRoot === entry.persistRoot && other.path.startsWith(`${entry.path}/`),
-      ),
+      inside: before.entries
+        .filter((other) => other.persistRoot === entry.persistRoot && other.path.startsWith(`${entry.path}/`))
+        .map(({ path }) => path),
     })),
     written: files.written.filter(isLive),
     removed: files.removed.filter(isLive),
@@ -141,14 +153,24 @@ export function switchList(
   const userOf = (path: string) =>
     homes.find(({ name, home }) => name !== "root" && path.startsWith(`${home}/`))?.name ?? "-";
   const lines = [
-    ...plan.unplaced.map((entry) => ["unplace", entry.how, entry.path, entry.source]),
-    ...plan.placed.map(({ entry, holdsOthers }) => [
+    ...plan.unplaced.map(({ entry, remains }) => [
+      "unplace",
+      entry.kind,
+      entry.how,
+      userOf(entry.path),
+      entry.persistRoot,
+      entry.path,
+      entry.source,
+      remains ? "changed" : "gone",
+    ]),
+    ...plan.placed.flatMap(({ entry, inside }) => inside.map((path) => ["inside", entry.path, path])),
+    ...plan.placed.map(({ entry, inside }) => [
       "place",
       entry.kind,
       entry.how,
       ["bind", ...entry.mountOptions].join(","),
       userOf(entry.path),
-      holdsOthers ? "part" : "none",
+      inside.length > 0 ? "part" : "none",
       entry.persistRoot,
       entry.path,
     ]),

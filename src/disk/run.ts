@@ -45,8 +45,8 @@ export async function formatDisk(
     return inspectDevice(device);
   }
   const found = await formattableDevice(layout, device, wipe);
-  await checkKeys(layout);
   const surroundings = await diskSurroundings(found.path);
+  await checkKeys(layout, surroundings.tpm);
   await using _ = closedAtEnd(surroundings.scratch);
   await runAll(diskCommands(layout, found.path, ["format"], surroundings), onCommand);
   return found;

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { diskoTemplates } from "../../src/index.ts";
 import { WIPE_PAGE, withFaultTable } from "../btrfs/fault-table.ts";
 import { FAULTS } from "../btrfs/faults.ts";
+import { diskTableCells, diskTableRows } from "../disk-table.ts";
 import { planWith } from "./host.ts";
 import { rolesTable, scopesReference } from "./scopes-reference.ts";
 
@@ -33,4 +35,13 @@ test("docs/wipe.md lists every fault that is tested, and what then happens (node
   const page = readFileSync(WIPE_PAGE, "utf8");
   assert.equal(page, withFaultTable(page));
   assert.ok(FAULTS.every(({ fault }) => page.includes(`| ${fault} | `)));
+});
+
+test("docs/disks.md has a row for every template, and each of its cells names a test that fills it", () => {
+  const cells = diskTableCells();
+  assert.deepEqual([...diskTableRows()].sort(), Object.keys(diskoTemplates).sort());
+  for (const file of new Set(cells.map((cell) => cell.file))) {
+    const text = readFileSync(join(docs, "..", "test", file), "utf8");
+    assert.match(text, /new DiskTable\(import\.meta\.filename\)[\s\S]*table\.check\(\)/, file);
+  }
 });

@@ -109,6 +109,17 @@ export async function runningRoot(
     `root:x:0:0::/root:/bin/sh\nalice:x:${ALICE}:${ALICE}::/home/alice:/bin/sh\n`,
   );
   writeFileSync(join(path, "etc/group"), `root:x:0:\nalice:x:${ALICE}:\nadm:x:4:alice\n`);
+  const started: ChildProcess[] = [];
+  const stop: RunningRoot["stop"] = (child) => {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+      process.kill(-child.pid, "SIGKILL");
+  };
+  const ended: RunningRoot["ended"] = async (child) =>
+    child.exitCode ?? child.signalCode ?? (await once(child, "exit"));
+  stack.defer(async () => {
+    for (const child of started) stop(child);
+    for (const child of started) await ended(child);
+  });
   const argv = (script: string, user = 0) => {
     const as = user === 0 ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups", "--"];
     return [path, ...as, "/bin/sh", "-eu", "-c", script];
@@ -143,11 +154,13 @@ export async function runningRoot(
   return {
     path,
     sh,
-    start: (script, user) => spawn("chroot", argv(script, user), { env, detached: true, stdio: "ignore" }),
-    stop: (started) => {
-      if (started.pid !== undefined && started.exitCode === null) process.kill(-started.pid, "SIGKILL");
+    start: (script, user) => {
+      const child = spawn("chroot", argv(script, user), { env, detached: true, stdio: "ignore" });
+      started.push(child);
+      return child;
     },
-    ended: async (started) => started.exitCode ?? started.signalCode ?? (await once(started, "exit")),
+    stop,
+    ended,
     until: async (wanted) => {
       while (!existsSync(join(path, wanted))) await setTimeout(20);
     },

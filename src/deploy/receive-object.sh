@@ -1,11 +1,11 @@
 #!/bin/sh
-# Usage: receive-object.sh NAME, with an archive of tar as stdin
+# Usage: receive-object.sh NAME COUNT, with an archive of tar as stdin, which has so many files and folders
 #
 # Puts an object into this host's store. It gets its name when it is whole and on the disk; what an earlier run began is
 # removed. It runs in a mount namespace of its own: for nobody else the store becomes writable.
 set -eu
 umask 022
-name=$1
+name=$1 count=$2
 
 mount -o remount,bind,rw /nix
 cd /nix/store
@@ -23,6 +23,11 @@ fi
 mkdir -m 0755 -- "$new"
 tar --extract --numeric-owner --xattrs --xattrs-include='*' --acls --same-owner --same-permissions \
   --directory "$new" --strip-components=1
+# To tar an archive that ends between two files is whole.
+[ "$(find "$new" -printf x | wc -c)" -eq "$count" ] || {
+  echo "$name did not arrive whole: run it again" >&2
+  exit 1
+}
 # The pristine root is a read-only subvolume, of which a fresh root is a snapshot; the folder keeps its own time.
 if [ -d "$new/root" ] && [ -e "$new/plan.json" ]; then
   touch --reference "$new" -- "$new.time"

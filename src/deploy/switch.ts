@@ -70,7 +70,8 @@ async function send(object: StoreObject, target: TargetHost, onProgress: (step: 
   const name = object.storePath.slice("/nix/store/".length);
   onProgress(`copying ${name} to ${target.name}`);
   const script = readFileSync(join(import.meta.dirname, "receive-object.sh"), "utf8");
-  const receive = `unshare --mount --propagation private -- sh -c ${quoted(script)} receive-object.sh ${quoted(name)}`;
+  const count = (await run("find", [object.folder, "-printf", "x"])).length;
+  const receive = `unshare --mount --propagation private -- sh -c ${quoted(script)} receive-object.sh ${quoted(name)} ${count}`;
   const archive = [
     ...["--create", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--file=-"],
     ...["--directory", join(object.folder, ".."), "--", name],

@@ -13,8 +13,9 @@ import { bareMachine } from "../../src/deploy/vm.ts";
 import { diskoTemplates, type HostDeclaration, mkHost } from "../../src/index.ts";
 import { GIB } from "../../src/layout/size.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
+import { bootMachine } from "../../src/vm/boot.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
-import { type Machine, startMachine } from "../../src/vm/machine.ts";
+import { type Machine, type MachineOptions, startMachine } from "../../src/vm/machine.ts";
 
 const BOOT_TIME = 300_000;
 // Shares the example's lock, and so its package tree.
@@ -27,7 +28,7 @@ for (const { kind, template } of [
 ] as const) {
   describe(`a host installed for ${kind}`, () => {
     const stack = new AsyncDisposableStack();
-    let start: () => Promise<Machine>;
+    let machine: () => Promise<MachineOptions>;
     let install: (...modules: HostDeclaration["modules"]) => Promise<void>;
     let guest: Machine;
 
@@ -41,15 +42,15 @@ for (const { kind, template } of [
         kernel = join(closure.folder, "vmlinuz");
         await provideImage({ plan, closure, file: image, size: 8 * GIB });
       };
-      start = async () => {
+      machine = async () => {
         const firmware =
           kind === "uefi" ? await uefiFirmware("x86_64-linux", join(path, "variables.fd")) : ({ kind } as const);
-        return stack.use(await startMachine(await bareMachine({ platform: "x86_64-linux" }, kernel, image, firmware)));
+        return bareMachine({ platform: "x86_64-linux" }, kernel, image, firmware);
       };
       await install();
-      guest = await start();
-      await guest.waitForSsh(BOOT_TIME);
+      guest = await boot();
     });
+    const boot = async () => stack.use(await bootMachine(await machine(), (started) => started.waitForSsh(BOOT_TIME)));
     after(() => stack.disposeAsync());
 
     const generations = async () =>
@@ -79,11 +80,14 @@ for (const { kind, template } of [
       assert.match(await guest.ssh("touch /nix/x 2>&1 || true"), /Read-only/);
     });
 
+    // With GRUB each boot takes as long again, and what counts the tries is tested in test/btrfs/generations-grub.test.ts.
+    if (kind === "bios") return;
+
     test("a generation that does not come up three times is passed over for the last good one", async () => {
       await guest.ssh("echo kept > /etc/nixos/note");
       await guest.shutdown(BOOT_TIME);
       await install(BROKEN);
-      guest = await start();
+      guest = stack.use(await startMachine(await machine()));
       await guest.waitForSsh(4 * BOOT_TIME);
       assert.deepEqual(
         (await generations()).map(({ number, state, runs }) => [number, state, runs]),
@@ -107,8 +111,7 @@ for (const { kind, template } of [
     test("a generation that works takes its place, on the running host", async () => {
       await guest.shutdown(BOOT_TIME);
       await install({ environment: { etc: { mended: { text: "yes" } } } });
-      guest = await start();
-      await guest.waitForSsh(BOOT_TIME);
+      guest = await boot();
       assert.equal(await guest.ssh("cat /etc/mended"), "yes\n");
       assert.equal((await generations())[0]?.runs, true);
     });

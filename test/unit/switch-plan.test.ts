@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type FilePlan, symlink, textFile } from "../../src/plan/files.ts";
-import { foldersAbove } from "../../src/plan/nesting.ts";
+import { foldersAbove, isRedundant } from "../../src/plan/nesting.ts";
 import { type Running, type SwitchedEntry, type SwitchPlan, switchList, switchPlan } from "../../src/plan/switch.ts";
 
 function entry(path: string, rest: Partial<SwitchedEntry> = {}): SwitchedEntry {
@@ -209,7 +209,10 @@ test("there and back, what was placed is taken away, but for what an outer entry
         switchPlan(running({ entries: b }), running({ entries: a })),
       ];
       const paths = (list: readonly { readonly entry: SwitchedEntry }[]) => list.map((each) => each.entry.path);
-      const covering = new Set([...there.placed, ...back.placed].flatMap((placement) => placement.inside));
+      const covering = new Set([
+        ...[...there.placed, ...back.placed].flatMap((placement) => placement.inside),
+        ...[...a, ...b].filter(isRedundant).map(({ path }) => path),
+      ]);
       const uncovered = (list: readonly string[]) => list.filter((path) => !covering.has(path)).sort();
       assert.deepEqual(uncovered(paths(there.placed)), uncovered(paths(back.unplaced)));
       assert.deepEqual(uncovered(paths(there.unplaced)), uncovered(paths(back.placed)));

@@ -115,7 +115,7 @@ describe("nixfleet switch", () => {
       ].join("\n"),
     );
     const { done, problems } = await doSwitch();
-    assert.match(problems, /\/srv\/busy stays until the next boot: it is in use by \d+ \(sleep\)/);
+    assert.match(problems, /\/srv\/busy stays as it is, in use by \d+ \(sleep\)/);
     assert.match(done, /generation 2/);
     await guest.ssh("kill $(cat /run/busy.pid)");
   });

@@ -124,8 +124,8 @@ export const STATES: readonly ScopeState[] = [
   },
   {
     scope: "services.fwupd",
-    write: "fwupdmgr set-approved-firmware 0123456789abcdef0123456789abcdef01234567",
-    read: "fwupdmgr get-approved-firmware 2>/dev/null | grep -o '[0-9a-f]\\{40\\}'",
+    write: "fwupdmgr block-firmware 0123456789abcdef0123456789abcdef01234567",
+    read: "fwupdmgr get-blocked-firmware 2>/dev/null | grep -o '[0-9a-f]\\{40\\}'",
     shows: /^0123456789abcdef0123456789abcdef01234567$/,
   },
   {

@@ -101,8 +101,8 @@ placeEntries() {
   [ ! -s /run/mount/utab ] || sed -i "s| TARGET=$sysroot/| TARGET=/|; s| BINDSRC=$sysroot/| BINDSRC=/|" /run/mount/utab
 }
 
-# Nobody is there yet to change anything meanwhile. No link is followed, no other filesystem entered, and a file with a
-# further name elsewhere stays as it is: the user may have given it that name without having owned it.
+# No link is followed, not even one that takes a folder's place meanwhile; no other filesystem is entered; and a file
+# with a further name elsewhere stays as it is: the user may have given it that name without having owned it.
 giveKeys() {
   while read -r user path; do
     keys=$sysroot$path
@@ -112,7 +112,7 @@ giveKeys() {
       continue
     }
     message=$(find "$keys" -xdev ! \( -uid "${owner%:*}" -gid "${owner#*:}" \) \
-      \( \( -type d -o -links 1 \) -exec chown -h "$owner" {} + -o -printf 'left as it is, it has several names: %p\n' \) 2>&1) || :
+      \( \( -type d -o -links 1 \) -execdir chown -h "$owner" {} + -o -printf 'left as it is, it has several names: %p\n' \) 2>&1) || :
     [ -z "$message" ] || complain "$message"
   done <<EOF
 $KEYS

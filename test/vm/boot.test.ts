@@ -207,7 +207,10 @@ describe("a host with an ephemeral root", () => {
     });
 
     test("nixfleet status says that all is well, in words and as JSON", async () => {
-      assert.match(await guest.ssh("nixfleet status"), /^The root is fresh.*All that is declared is in place/s);
+      assert.match(
+        await guest.ssh("nixfleet status"),
+        /^This is generation 1.\nThe root is fresh.*All that is declared is in place/s,
+      );
       assert.equal(JSON.parse(await guest.ssh("nixfleet status --json")).healthy, true);
       assert.match(await guest.ssh("nixfleet 2>&1 || echo $?"), /^usage: nixfleet .*\n2\n$/s);
     });

@@ -11,6 +11,8 @@ const NEEDLESS = [
   "ldconfig.service",
   // A generation brings its boot loader.
   "systemd-boot-update.service",
+  // It asks on the console, and waits, for what the declaration says.
+  "systemd-firstboot.service",
   // For ext4 on LVM.
   "e2scrub_all.timer",
   "e2scrub_reap.service",

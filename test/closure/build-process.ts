@@ -13,8 +13,6 @@ export interface BuildResult {
   readonly closure: Closure | null;
   /** What the user sees when there is none. */
   readonly error: string;
-  /** Of the whole process, in seconds. */
-  readonly seconds: number;
 }
 
 /** @param around a program and its arguments that is to run the build, such as `unshare --net` */
@@ -24,7 +22,6 @@ export function startBuild(
   env: Readonly<Record<string, string>> = {},
 ): { readonly child: ChildProcess; readonly result: Promise<BuildResult> } {
   const argv = [...around, process.execPath, import.meta.filename, JSON.stringify(request)];
-  const start = performance.now();
   const child = spawn(argv[0] ?? "", argv.slice(1), {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -42,7 +39,6 @@ export function startBuild(
       resolve({
         closure: stdout === "" ? null : JSON.parse(stdout),
         error: stderr,
-        seconds: (performance.now() - start) / 1000,
       }),
     );
   });

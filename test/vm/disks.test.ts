@@ -22,7 +22,7 @@ import { mountFolder, temporaryFolder } from "../../src/machine/resources.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
 import { type Machine, startMachine } from "../../src/vm/machine.ts";
 import { DiskTable } from "../disk-table.ts";
-import fleet, { lasting, layouts, PASSWORD_FILE, rescue, sealed } from "./disks-fleet.ts";
+import fleet, { layouts, PASSWORD_FILE, rescue, sealed } from "./disks-fleet.ts";
 import { startTpm } from "./tpm.ts";
 
 const BOOT_TIME = 400_000;
@@ -193,22 +193,6 @@ describe("disks", () => {
       assert.deepEqual([report.outcome, report.created], ["wiped", "snapshot"]);
       assert.equal(await line("systemctl --failed --no-legend --plain"), "");
     }
-  });
-
-  test("a host on ext4 keeps its root, has its store read-only, and swaps to a partition", async () => {
-    const closure = await buildHost(plan(lasting), { fleetFolder });
-    await provideImage({ plan: plan(lasting), closure, file: file("lasting.img"), size: 4 * GIB });
-    guest = await up(await boot(lasting, [file("lasting.img")], false));
-    assert.equal(await line("findmnt --noheadings --output FSTYPE /"), "ext4");
-    assert.match(await line("touch /nix/store/x 2>&1 || true"), /Read-only file system/);
-    assert.match(await line("swapon --show=TYPE,SIZE --noheadings"), /^partition\s+64M$/);
-    assert.equal(await line("systemctl --failed --no-legend --plain"), "");
-    await guest.ssh("echo kept > /etc/kept; sync");
-    await guest.powerOff();
-    guest = await up(await boot(lasting, [file("lasting.img")], false));
-    assert.equal(await line("cat /etc/kept"), "kept");
-    table.ran("ext4", "UEFI");
-    await guest.powerOff();
   });
 
   test("the table in docs/disks.md says what ran here", () => table.check());

@@ -107,14 +107,6 @@ for (const { kind, template } of [
       await guest.waitFor(/GENERATION 2 WAS PASSED OVER/, 60_000);
       assert.match(await guest.ssh("cat /run/motd.d/nixfleet"), /This is generation 1\./);
     });
-
-    test("a generation that works takes its place, on the running host", async () => {
-      await guest.shutdown(BOOT_TIME);
-      await install({ environment: { etc: { mended: { text: "yes" } } } });
-      guest = await boot();
-      assert.equal(await guest.ssh("cat /etc/mended"), "yes\n");
-      assert.equal((await generations())[0]?.runs, true);
-    });
   });
 }
 

@@ -123,12 +123,6 @@ export const STATES: readonly ScopeState[] = [
     shows: /^kept 1$/,
   },
   {
-    scope: "services.fwupd",
-    write: "fwupdmgr block-firmware 0123456789abcdef0123456789abcdef01234567",
-    read: "fwupdmgr get-blocked-firmware 2>/dev/null | grep -o '[0-9a-f]\\{40\\}'",
-    shows: /^0123456789abcdef0123456789abcdef01234567$/,
-  },
-  {
     scope: "services.nixfleet-agent",
     write: `${note("/var/lib/nixfleet")} "insert into notes values ('kept')"`,
     read: `${note("/var/lib/nixfleet")} 'select * from notes' && systemctl is-active nixfleet-agent`,

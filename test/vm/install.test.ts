@@ -20,95 +20,83 @@ import { type Machine, type MachineOptions, startMachine } from "../../src/vm/ma
 const BOOT_TIME = 300_000;
 // Shares the example's lock, and so its package tree.
 const fleetFolder = join(PACKAGE_ROOT, "examples", "standalone");
-const disk = "/dev/vda";
 
-for (const { kind, template } of [
-  { kind: "uefi", template: diskoTemplates.btrfsImpermanence({ disk }) },
-  { kind: "bios", template: diskoTemplates.btrfsImpermanenceBios({ disk }) },
-] as const) {
-  describe(`a host installed for ${kind}`, () => {
-    const stack = new AsyncDisposableStack();
-    let machine: () => Promise<MachineOptions>;
-    let install: (...modules: HostDeclaration["modules"]) => Promise<void>;
-    let guest: Machine;
+describe("a host installed for UEFI", () => {
+  const stack = new AsyncDisposableStack();
+  let machine: () => Promise<MachineOptions>;
+  let install: (...modules: HostDeclaration["modules"]) => Promise<void>;
+  let guest: Machine;
 
-    before(async () => {
-      const { path } = stack.use(await temporaryFolder());
-      const image = join(path, "metal.img");
-      let kernel = "";
-      install = async (...modules) => {
-        const plan = planOf(metal(template, ...modules), fleetFolder);
-        const closure = await buildHost(plan, { fleetFolder });
-        kernel = join(closure.folder, "vmlinuz");
-        await provideImage({ plan, closure, file: image, size: 8 * GIB });
-      };
-      machine = async () => {
-        const firmware =
-          kind === "uefi" ? await uefiFirmware("x86_64-linux", join(path, "variables.fd")) : ({ kind } as const);
-        return bareMachine({ platform: "x86_64-linux" }, kernel, image, firmware);
-      };
-      await install();
-      guest = await boot();
-    });
-    const boot = async () => stack.use(await bootMachine(await machine(), (started) => started.waitForSsh(BOOT_TIME)));
-    after(() => stack.disposeAsync());
-
-    const generations = async () =>
-      (
-        JSON.parse(await guest.ssh("sh /etc/nixfleet/generations.sh --json")) as {
-          readonly number: number;
-          readonly state: string;
-          readonly runs: boolean;
-          readonly changes: string;
-        }[]
-      ).map(({ number, state, runs, changes }) => ({ number, state, runs, changes }));
-
-    test("it boots without a kernel on QEMU's command line, all of it comes up, and its generation is good", async () => {
-      await guest.ssh("systemctl is-system-running --wait || true");
-      assert.equal((await guest.ssh("systemctl --failed --no-legend --plain")).trim(), "");
-      await guest.ssh("timeout 60 sh -c 'until sh /etc/nixfleet/generations.sh | grep -q good; do sleep 1; done'");
-      assert.deepEqual(await generations(), [
-        { number: 1, state: "good", runs: true, changes: "the first generation" },
-      ]);
-    });
-
-    test("its store is read-only to everybody, and generations can be chosen all the same", async () => {
-      assert.match(await guest.ssh("touch /nix/x 2>&1 || true"), /Read-only/);
-      assert.match(await guest.ssh("sh /etc/nixfleet/rollback.sh 1"), /next boot is generation 1/);
-      assert.match(await guest.ssh("sh /etc/nixfleet/rollback.sh newest"), /newest generation that works/);
-      assert.equal(await guest.ssh("sh /etc/nixfleet/gc.sh --dry-run"), "");
-      assert.match(await guest.ssh("touch /nix/x 2>&1 || true"), /Read-only/);
-    });
-
-    // With GRUB each boot takes as long again, and what counts the tries is tested in test/btrfs/generations-grub.test.ts.
-    if (kind === "bios") return;
-
-    test("a generation that does not come up three times is passed over for the last good one", async () => {
-      await guest.ssh("echo kept > /etc/nixos/note");
-      await guest.shutdown(BOOT_TIME);
-      await install(BROKEN);
-      guest = stack.use(await startMachine(await machine()));
-      await guest.waitForSsh(4 * BOOT_TIME);
-      assert.deepEqual(
-        (await generations()).map(({ number, state, runs }) => [number, state, runs]),
-        [
-          [2, "passed over", false],
-          [1, "good", true],
-        ],
-      );
-      assert.equal(
-        guest.console.filter((line) => /nixfleet\.closure=.*metal/.test(line) && /Command line/.test(line)).length,
-        4,
-      );
-    });
-
-    test("it has what persists, and says on the console and to who logs in what has happened", async () => {
-      assert.equal(await guest.ssh("cat /etc/nixos/note"), "kept\n");
-      await guest.waitFor(/GENERATION 2 WAS PASSED OVER/, 60_000);
-      assert.match(await guest.ssh("cat /run/motd.d/nixfleet"), /This is generation 1\./);
-    });
+  before(async () => {
+    const { path } = stack.use(await temporaryFolder());
+    const image = join(path, "metal.img");
+    let kernel = "";
+    install = async (...modules) => {
+      const plan = planOf(metal(diskoTemplates.btrfsImpermanence({ disk: "/dev/vda" }), ...modules), fleetFolder);
+      const closure = await buildHost(plan, { fleetFolder });
+      kernel = join(closure.folder, "vmlinuz");
+      await provideImage({ plan, closure, file: image, size: 8 * GIB });
+    };
+    machine = async () => {
+      const firmware = await uefiFirmware("x86_64-linux", join(path, "variables.fd"));
+      return bareMachine({ platform: "x86_64-linux" }, kernel, image, firmware);
+    };
+    await install();
+    guest = await boot();
   });
-}
+  const boot = async () => stack.use(await bootMachine(await machine(), (started) => started.waitForSsh(BOOT_TIME)));
+  after(() => stack.disposeAsync());
+
+  const generations = async () =>
+    (
+      JSON.parse(await guest.ssh("sh /etc/nixfleet/generations.sh --json")) as {
+        readonly number: number;
+        readonly state: string;
+        readonly runs: boolean;
+        readonly changes: string;
+      }[]
+    ).map(({ number, state, runs, changes }) => ({ number, state, runs, changes }));
+
+  test("it boots without a kernel on QEMU's command line, all of it comes up, and its generation is good", async () => {
+    await guest.ssh("systemctl is-system-running --wait || true");
+    assert.equal((await guest.ssh("systemctl --failed --no-legend --plain")).trim(), "");
+    await guest.ssh("timeout 60 sh -c 'until sh /etc/nixfleet/generations.sh | grep -q good; do sleep 1; done'");
+    assert.deepEqual(await generations(), [{ number: 1, state: "good", runs: true, changes: "the first generation" }]);
+  });
+
+  test("its store is read-only to everybody, and generations can be chosen all the same", async () => {
+    assert.match(await guest.ssh("touch /nix/x 2>&1 || true"), /Read-only/);
+    assert.match(await guest.ssh("sh /etc/nixfleet/rollback.sh 1"), /next boot is generation 1/);
+    assert.match(await guest.ssh("sh /etc/nixfleet/rollback.sh newest"), /newest generation that works/);
+    assert.equal(await guest.ssh("sh /etc/nixfleet/gc.sh --dry-run"), "");
+    assert.match(await guest.ssh("touch /nix/x 2>&1 || true"), /Read-only/);
+  });
+
+  test("a generation that does not come up three times is passed over for the last good one", async () => {
+    await guest.ssh("echo kept > /etc/nixos/note");
+    await guest.shutdown(BOOT_TIME);
+    await install(BROKEN);
+    guest = stack.use(await startMachine(await machine()));
+    await guest.waitForSsh(4 * BOOT_TIME);
+    assert.deepEqual(
+      (await generations()).map(({ number, state, runs }) => [number, state, runs]),
+      [
+        [2, "passed over", false],
+        [1, "good", true],
+      ],
+    );
+    assert.equal(
+      guest.console.filter((line) => /nixfleet\.closure=.*metal/.test(line) && /Command line/.test(line)).length,
+      4,
+    );
+  });
+
+  test("it has what persists, and says on the console and to who logs in what has happened", async () => {
+    assert.equal(await guest.ssh("cat /etc/nixos/note"), "kept\n");
+    await guest.waitFor(/GENERATION 2 WAS PASSED OVER/, 60_000);
+    assert.match(await guest.ssh("cat /run/motd.d/nixfleet"), /This is generation 1\./);
+  });
+});
 
 function metal(...modules: HostDeclaration["modules"]) {
   return mkHost({

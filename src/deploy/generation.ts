@@ -1,6 +1,6 @@
 /** A closure in a host's store becomes its newest generation, with a boot entry: on a disk that is mounted here. */
-import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { existsSync, readdirSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Closure } from "../closure/closure.ts";
 import { installClosure } from "../closure/install.ts";
@@ -33,13 +33,24 @@ export async function installHost(
 ): Promise<void> {
   onProgress("copying the closure");
   await installClosure(closure, join(host.mountedAt, "nix"));
-  // Where no wipe makes the root, it is made here, once.
-  if (plan.wipe === null && !existsSync(join(host.mountedAt, "etc"))) {
-    await run("cp", ["--archive", "--", join(closure.folder, "root", "."), host.mountedAt]);
-  }
+  if (plan.wipe === null) await makeLastingRoot(join(closure.folder, "root"), host.mountedAt);
   if (plan.loader.biosBoot !== null) await embedGrub(closure, host.device, plan.loader.biosBoot);
   onProgress("writing the boot entry");
   await addGeneration(plan, closure, host);
+}
+
+/** Where no wipe makes the root, it is made here, once: `etc` comes last, under its name when it is whole. */
+async function makeLastingRoot(pristine: string, root: string): Promise<void> {
+  if (existsSync(join(root, "etc"))) return;
+  const unfinished = join(root, ".new-etc");
+  // What is mounted there already, such as an ESP, need not take an empty folder's owner.
+  const isThere = (name: string) => existsSync(join(root, name)) && readdirSync(join(pristine, name)).length === 0;
+  const rest = readdirSync(pristine).filter((name) => name !== "etc" && !isThere(name));
+  await run("cp", ["--archive", "--", ...rest.map((name) => join(pristine, name)), root]);
+  await run("rm", ["-rf", "--", unfinished]);
+  await run("cp", ["--archive", "--no-target-directory", "--", join(pristine, "etc"), unfinished]);
+  await run("sync", ["--file-system", "--", root]);
+  await rename(unfinished, join(root, "etc"));
 }
 
 /**

@@ -7,6 +7,7 @@ import { run } from "../../src/machine/process.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import { bindFstab, linkedFiles, ownersList, SYSROOT, tmpfilesConfig } from "../../src/plan/activation.ts";
 import type { PersistenceEntry } from "../../src/plan/persistence.ts";
+import { entryAt } from "../entry.ts";
 
 export const CLOSURE = "/nix/store/abc-nixfleet-test";
 export const ALICE = 1234;
@@ -64,22 +65,7 @@ export function entry(
   how: PersistenceEntry["how"],
   rest: Partial<PersistenceEntry> = {},
 ): PersistenceEntry {
-  return {
-    kind,
-    path,
-    how,
-    source: `/persist${path}`,
-    persistRoot: "/persist",
-    user: "root",
-    group: "root",
-    mode: kind === "file" ? "0644" : "0755",
-    asShipped: false,
-    within: null,
-    mountOptions: [],
-    purpose: "",
-    declaredAt: [],
-    ...rest,
-  };
+  return entryAt(path, { kind, how, mode: kind === "file" ? "0644" : "0755", ...rest });
 }
 
 export function activate(

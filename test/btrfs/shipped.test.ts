@@ -24,6 +24,7 @@ import { temporaryFolder } from "../../src/machine/resources.ts";
 import { bindFstab, SYSROOT, tmpfilesConfig } from "../../src/plan/activation.ts";
 import type { FilePlan } from "../../src/plan/files.ts";
 import type { PersistenceEntry, PersistencePlan } from "../../src/plan/persistence.ts";
+import { entryAt } from "../entry.ts";
 
 const CLOSURE = "/nix/store/abc-nixfleet-test";
 const PACKAGES = "/nix/store/abc-debian-trixie";
@@ -40,22 +41,7 @@ const PARENTS = ["/home", "/var", "/var/lib", "/var/log"].map((path) => ({
 }));
 
 function entry(path: string, rest: Partial<PersistenceEntry> = {}): PersistenceEntry {
-  return {
-    kind: "directory",
-    path,
-    source: `/persist${path}`,
-    persistRoot: "/persist",
-    how: "bind",
-    user: "root",
-    group: "root",
-    mode: "0755",
-    asShipped: true,
-    mountOptions: [],
-    purpose: "",
-    within: null,
-    declaredAt: ["fleet.ts:1"],
-    ...rest,
-  };
+  return entryAt(path, { asShipped: true, declaredAt: ["fleet.ts:1"], ...rest });
 }
 
 /** A host's root whose packages ship a web server, mounted at `path`, and the persist root `path`/persist. */

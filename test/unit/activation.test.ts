@@ -9,26 +9,8 @@ import { UserError } from "../../src/modules/errors.ts";
 import { bindFstab, linkedFiles, ownersList, tmpfilesConfig } from "../../src/plan/activation.ts";
 import { fstabLine } from "../../src/plan/fstab.ts";
 import type { PersistenceEntry } from "../../src/plan/persistence.ts";
+import { entryAt } from "../entry.ts";
 import { planWith } from "./host.ts";
-
-function entryAt(path: string, rest: Partial<PersistenceEntry> = {}): PersistenceEntry {
-  return {
-    kind: "directory",
-    path,
-    source: `/persist${path}`,
-    persistRoot: "/persist",
-    how: "bind",
-    user: "root",
-    group: "root",
-    mode: "0755",
-    asShipped: false,
-    mountOptions: [],
-    purpose: "",
-    within: null,
-    declaredAt: [],
-    ...rest,
-  };
-}
 
 const planOf = (...entries: PersistenceEntry[]) => ({ persistRoot: "/persist", entries, parents: [], keys: [] });
 

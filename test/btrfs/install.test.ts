@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { installOnDevices } from "../../src/deploy/install.ts";
 import { diskSurroundings } from "../../src/disk/run.ts";
 import { generationParameters } from "../../src/host/generations.ts";
@@ -11,6 +10,10 @@ import { CommandError, run } from "../../src/machine/process.ts";
 import { loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
 import { planWith } from "../unit/host.ts";
 import { smallClosure } from "./small-closure.ts";
+
+/** Once the shell ends, the kernel kills all that is left in its namespace, and waits for that. */
+const KILLED_WHOLE = ["--pid", "--fork", "--", "sh", "-c", '"$@"; exit "$?"', "sh"];
+const SIGKILLED = 137;
 
 test("an installation that is killed in any of its steps is begun again, and then is whole", async () => {
   await using folder = await temporaryFolder();
@@ -23,17 +26,16 @@ test("an installation that is killed in any of its steps is begun again, and the
     const closures = join(folder.path, `closure-${kills}`);
     await mkdir(closures);
     const program = join(import.meta.dirname, "install-killed.ts");
-    const killed = await run(process.execPath, [program, loop.device, closures, String(kills + 1)]).then(
+    const args = [process.execPath, program, loop.device, closures, String(kills + 1)];
+    const killed = await run("unshare", [...KILLED_WHOLE, ...args]).then(
       () => false,
       (error: unknown) => {
-        if (error instanceof CommandError && /SIGKILL/.test(error.message)) return true;
+        if (error instanceof CommandError && error.exitCode === SIGKILLED) return true;
         throw error;
       },
     );
     if (!killed) break;
     kills += 1;
-    // The command that it ran outlives it for a moment.
-    await sleep(500);
   }
   assert.ok(kills > 12, `only ${kills} steps`);
   await assertInstalled(loop.device);

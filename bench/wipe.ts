@@ -69,7 +69,7 @@ async function measure(oldRoots: number): Promise<Measured> {
     bares.push(bare(loop.device, top, `bare-${turn}`));
     tools.push(timed(["-c", TOOLS, "sh", loop.device, top, `tools-${turn}`]));
     const conf = join(folder.path, "wipe.conf");
-    const parameters = { DEVICE: loop.device, RETENTION_DAYS: 30, KEEP_NEWEST: 3, CLOSURE_ROOT: "" };
+    const parameters = { DEVICE: loop.device, MOUNTPOINT: top, RETENTION_DAYS: 30, KEEP_NEWEST: 3, CLOSURE_ROOT: "" };
     writeFileSync(conf, scriptParameters({ ...parameters, REPORT: join(folder.path, `report-${turn}`) }));
     wipes.push(timed([WIPE_SCRIPT, conf]));
   }

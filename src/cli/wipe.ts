@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { scriptParameters, WIPE_SCRIPT } from "../initrd/files.ts";
 import { CommandError, run } from "../machine/process.ts";
-import { temporaryFolder } from "../machine/resources.ts";
+import { mountFolder, temporaryFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
 import type { WipePlan } from "../plan/wipe.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
@@ -34,6 +34,8 @@ export async function wipe(fleetFile: string, flags: WipeFlags): Promise<void> {
     throw new UserError(`there is no device ${flags.device}`, ["`lsblk --fs` lists the devices and what they hold"]);
   const { retentionDays, keepNewest } = flags.host === undefined ? DEFAULTS : await retentionOf(fleetFile, flags.host);
   await using folder = await temporaryFolder();
+  // Where no name has a blank, which the script does not look for in a list of mounts.
+  await using mountpoint = await mountFolder("/run");
   const conf = join(folder.path, "wipe.conf");
   const report = join(folder.path, "wipe.json");
   const parameters = {
@@ -42,6 +44,7 @@ export async function wipe(fleetFile: string, flags: WipeFlags): Promise<void> {
     KEEP_NEWEST: keepNewest,
     PRUNE: "yes",
     CLOSURE_ROOT: flags.closure === undefined ? "" : `@nix/store/${flags.closure.replace(/^\/nix\/store\//, "")}/root`,
+    MOUNTPOINT: mountpoint.path,
     REPORT: report,
   };
   await writeFile(conf, scriptParameters(parameters));

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The btrfs filesystem that the wipe works on: found by its label, mounted where nobody else looks, unmounted.
-# Sourced by wipe.sh and prune.sh, which define `fail MESSAGE` and set LABEL or DEVICE, MOUNTPOINT and `mounted`.
+# Sourced by wipe.sh and prune.sh, which define `fail MESSAGE` and set LABEL or DEVICE, MOUNTPOINT (an empty folder) and `mounted`.
 
 # Sets DEVICE. Several devices of one filesystem are one; two filesystems with the label are none: which is meant?
 findFilesystem() {
@@ -35,14 +35,13 @@ EOF
 # Then udev's link, LABEL_LINK, by which the boot goes on to mount the root, leads to either. If just one of the devices
 # has a @root, to that. Nothing is written to any of them: not even a log is replayed.
 settleLabel() {
-  [ -n "${LABEL_LINK:-}" ] && mkdir -m 0700 -- "$MOUNTPOINT" || return 0
+  [ -n "${LABEL_LINK:-}" ] || return 0
   rooted=''
   for device; do
     mount -t btrfs -o ro,rescue=nologreplay,subvol=@root -- "$device" "$MOUNTPOINT" 2>&1 || continue
     umount -- "$MOUNTPOINT"
     rooted="$rooted $device"
   done
-  rmdir -- "$MOUNTPOINT"
   case $rooted in
     ' '*' '* | '') ;;
     *) ln -sfn -- "${rooted# }" "$LABEL_LINK" ;;
@@ -52,10 +51,7 @@ settleLabel() {
 # Mounts the top level and makes it the current folder, so that every path below is relative to it.
 mountFilesystem() {
   [ -n "${DEVICE:-}" ] || findFilesystem
-  message=$(mount -t btrfs -o rw,noatime,subvolid=5,X-mount.mkdir=0700 -- "$DEVICE" "$MOUNTPOINT" 2>&1) || {
-    [ ! -d "$MOUNTPOINT" ] || rmdir -- "$MOUNTPOINT"
-    fail "$DEVICE cannot be mounted: $message"
-  }
+  message=$(mount -t btrfs -o rw,noatime,subvolid=5 -- "$DEVICE" "$MOUNTPOINT" 2>&1) || fail "$DEVICE cannot be mounted: $message"
   mounted=yes
   cd "$MOUNTPOINT" || fail "$MOUNTPOINT cannot be entered"
 }
@@ -66,7 +62,6 @@ unmountFilesystem() {
   message=$(umount -- "$MOUNTPOINT" 2>&1) || fail "$MOUNTPOINT cannot be unmounted: $message"
   # shellcheck disable=SC2034 # for who sources this
   mounted=''
-  rmdir -- "$MOUNTPOINT" || :
 }
 
 # Whether something of the subvolume $1 is mounted anywhere: mountinfo's third field is the same for all mounts of one

@@ -13,15 +13,14 @@ umask 022
 . "${0%/*}/filesystem.sh"
 # shellcheck source=src/initrd/old-roots.sh
 . "${0%/*}/old-roots.sh"
-REPORT=/run/nixfleet/prune.json
+MOUNTPOINT=/run/nixfleet/prune REPORT=/run/nixfleet/prune.json
 # shellcheck source=/dev/null
 . "$1"
-MOUNTPOINT=/run/nixfleet/prune.$$ mounted='' pruned='' due='' outcome=failed reason=''
+mounted='' pruned='' due='' outcome=failed reason=''
 
 main() {
   trap finish EXIT
   trap 'outcome=stopped; exit 1' HUP INT TERM
-  mkdir -p /run/nixfleet
   mountFilesystem
   [ ! -L old_roots ] || fail "old_roots is a link"
   readClock
@@ -47,7 +46,7 @@ finish() {
   if [ -n "$mounted" ]; then
     keepLeft
     cd /
-    umount -- "$MOUNTPOINT" && rmdir -- "$MOUNTPOINT"
+    umount -- "$MOUNTPOINT"
   fi
   printf %s "$pruned"
   [ "$outcome" != failed ] || say "old roots cannot be pruned: ${reason:=it ended before its end}"

@@ -11,6 +11,7 @@
 #   CLOSURE_ROOT        the pristine root, from the top of the filesystem; empty: the fresh root is empty
 #   KERNEL_COMMAND_LINE where to read nixfleet.closure=, nixfleet.wipe=skip and rootflags=, with NIX_SUBVOLUME, which /nix is (boot only)
 #   LABEL_LINK          the boot's way to LABEL, put right where two filesystems have it (boot only)
+#   MOUNTPOINT          an empty folder, where the filesystem is mounted meanwhile
 #   REPORT              where the report goes, JSON; a run whose report exists has been done, so it is not done again
 #
 # The fresh root is made first, as @root.new, and then two renames put it in place. Whatever fails before them leaves
@@ -26,15 +27,13 @@ umask 022
 # shellcheck source=src/initrd/old-roots.sh
 . "${0%/*}/old-roots.sh"
 
-PRUNE='' ON_FAILURE=boot REPORT=/run/nixfleet/wipe.json
+PRUNE='' ON_FAILURE=boot MOUNTPOINT=/run/nixfleet/wipe REPORT=/run/nixfleet/wipe.json
 # shellcheck source=/dev/null
 . "$1"
-MOUNTPOINT=/run/nixfleet/wipe.$$
 
 mounted='' outcome=failed reason='' steps='' retired='' pruned='' created='' kind='' closure='' skip='' step=''
 
 main() {
-  [ -d "${REPORT%/*}" ] || mkdir -p -- "${REPORT%/*}"
   set -C
   if ! printf '{"outcome":"interrupted"}\n' 2>/dev/null >"$REPORT"; then
     exists "$REPORT" || {
@@ -186,7 +185,7 @@ finish() {
       exists "old_roots/$retired" || retired=''
       [ -n "$kind" ] && exists @root && exists @root.new && btrfs subvolume delete @root.new >/dev/null
       cd /
-      umount -- "$MOUNTPOINT" && rmdir -- "$MOUNTPOINT"
+      umount -- "$MOUNTPOINT"
     fi
     [ -n "$reason" ] || reason="it ended before its end${step:+, in $step}"
     if [ -n "$created" ]; then # what comes after it can wait

@@ -18,11 +18,11 @@ export async function temporaryFolder(parent: string = tmpdir()): Promise<Tempor
 }
 
 /**
- * A new empty folder to mount on, removed at the end of the scope only if it is empty again: should an unmounting have
+ * A new empty folder below `parent` to mount on, removed at the end of the scope only if it is empty again: should an unmounting have
  * failed, removing all it holds would delete what is on the disk.
  */
-export async function mountFolder(): Promise<TemporaryFolder> {
-  const path = await mkdtemp(join(tmpdir(), "nixfleet-mount-"));
+export async function mountFolder(parent: string = tmpdir()): Promise<TemporaryFolder> {
+  const path = await mkdtemp(join(parent, "nixfleet-mount-"));
   return { path, [Symbol.asyncDispose]: () => rmdir(path) };
 }
 

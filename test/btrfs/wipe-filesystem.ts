@@ -10,6 +10,8 @@ export interface Filesystem extends AsyncDisposable {
   readonly device: string;
   /** Its top level, mounted. */
   readonly top: string;
+  /** Where the scripts mount it. */
+  readonly mountpoint: string;
   /** For what belongs to the test, outside of the filesystem. */
   readonly scratch: string;
 }
@@ -49,8 +51,10 @@ export async function filesystem(
     mkdirSync(top);
     stack.use(await mounted(device, top, ["subvolid=5"]));
     if (!options.bare) await populate(top);
+    const mountpoint = join(folder.path, "mountpoint");
+    mkdirSync(mountpoint);
     const all = stack.move();
-    return { device, top, scratch: folder.path, [Symbol.asyncDispose]: () => all.disposeAsync() };
+    return { device, top, mountpoint, scratch: folder.path, [Symbol.asyncDispose]: () => all.disposeAsync() };
   } catch (error) {
     await stack.disposeAsync();
     throw error;
@@ -126,7 +130,7 @@ function runScript(
   path = process.env.PATH ?? "",
 ): Omit<Outcome, "report"> {
   const conf = join(on.scratch, "wipe.conf");
-  writeFileSync(conf, scriptParameters(parameters));
+  writeFileSync(conf, scriptParameters({ MOUNTPOINT: on.mountpoint, ...parameters }));
   const { status, stdout, stderr } = spawnSync("/bin/sh", [script, conf], {
     encoding: "utf8",
     env: { ...process.env, PATH: path },
@@ -144,8 +148,8 @@ export function has(on: Filesystem, path: string): boolean {
   return existsSync(join(on.top, path));
 }
 
-/** What no run of the wipe leaves behind of this filesystem; other tests may be running. */
-export function leftovers(on: Pick<Filesystem, "device">): string[] {
+/** What no run of the wipe leaves behind: a mount. */
+export function leftovers({ mountpoint }: Pick<Filesystem, "mountpoint">): string[] {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
-  return mounts.filter((line) => line.includes(" /run/nixfleet/") && line.includes(` ${on.device} `));
+  return mounts.filter((line) => line.includes(` ${mountpoint} `));
 }

@@ -69,7 +69,7 @@ test("the counter runs on into the seconds, and names keep their order", async (
 
 test("the wipe runs once for each report, so once in a boot", async () => {
   await using fs = await filesystem();
-  const REPORT = join(fs.scratch, "boot/wipe.json");
+  const REPORT = join(fs.scratch, "wipe.json");
   const first = wipe(fs, { REPORT });
   writeFileSync(join(fs.top, "@root/in-use"), "");
   const second = wipe(fs, { REPORT });

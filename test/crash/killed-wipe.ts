@@ -1,12 +1,9 @@
 /** A run of the wipe that is killed, and what the end of a boot then does. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { scriptParameters, WIPE_SCRIPT } from "../../src/initrd/files.ts";
 import { CommandError, run } from "../../src/machine/process.ts";
-import type { Filesystem } from "../btrfs/wipe-filesystem.ts";
+import { type Filesystem, leftovers } from "../btrfs/wipe-filesystem.ts";
 import { PARAMETERS } from "./scenarios.ts";
 
 let runs = 0;
@@ -16,32 +13,28 @@ let runs = 0;
  * @returns whether it had not ended before
  */
 export async function killedWipe(
-  { device, scratch }: Filesystem,
+  fs: Filesystem,
   milliseconds: number,
   parameters: Readonly<Record<string, string | number>>,
 ): Promise<boolean> {
+  const { device, mountpoint: MOUNTPOINT, scratch } = fs;
   const conf = join(scratch, "killed.conf");
   const REPORT = join(scratch, `killed-${runs++}.json`);
-  writeFileSync(conf, scriptParameters({ ...PARAMETERS, PRUNE: "yes", DEVICE: device, REPORT, ...parameters }));
-  // In a process group of its own.
-  const child = spawn("/bin/sh", [WIPE_SCRIPT, conf], { stdio: "ignore", detached: true });
-  const ended = once(child, "close");
-  await Promise.race([ended, sleep(milliseconds)]);
-  const { pid } = child;
-  if (pid !== undefined && child.exitCode === null) process.kill(-pid, "SIGKILL");
-  await ended;
-  const place = `/run/nixfleet/wipe.${pid}`;
-  for (let tries = 0; isMounted(place); tries++) {
-    // A process that is being killed may still be in there, or be mounting or unmounting.
-    await run("umount", [place]).catch((error: unknown) => {
-      if (!(error instanceof CommandError) || tries > 200) throw error;
-    });
-    await sleep(tries);
-  }
-  rmSync(place, { recursive: true, force: true });
-  return child.signalCode !== null;
+  const all = { ...PARAMETERS, PRUNE: "yes", DEVICE: device, MOUNTPOINT, REPORT, ...parameters };
+  writeFileSync(conf, scriptParameters(all));
+  // What is left when the shell ends, the kernel kills, and it waits for that: also for a mount that is being made.
+  const timed = 'timeout --signal KILL "$1" /bin/sh "$2" "$3"; exit "$?"';
+  const seconds = `${Math.max(milliseconds, 1) / 1000}`;
+  const argv = ["--pid", "--fork", "--", "/bin/sh", "-c", timed, "sh", seconds, WIPE_SCRIPT, conf];
+  const killed = await run("unshare", argv).then(
+    () => false,
+    (error: unknown) => {
+      if (error instanceof CommandError) return error.exitCode === SIGKILLED;
+      throw error;
+    },
+  );
+  if (leftovers(fs).length > 0) await run("umount", [MOUNTPOINT]);
+  return killed;
 }
 
-function isMounted(place: string): boolean {
-  return readFileSync("/proc/self/mountinfo", "utf8").includes(` ${place} `);
-}
+const SIGKILLED = 137;

@@ -166,9 +166,11 @@ async function wipe(
   commits: Commits = "by itself",
 ): Promise<string> {
   const conf = join(scratch, "wipe.conf");
+  const MOUNTPOINT = join(scratch, "mountpoint");
+  mkdirSync(MOUNTPOINT, { recursive: true });
   writeFileSync(
     conf,
-    scriptParameters({ ...PARAMETERS, REPORT: join(scratch, `report-${runs++}.json`), ...parameters }),
+    scriptParameters({ ...PARAMETERS, MOUNTPOINT, REPORT: join(scratch, `report-${runs++}.json`), ...parameters }),
   );
   const env = commits === "by itself" ? {} : { PATH: `${committingTools(scratch, commits)}:${process.env.PATH}` };
   return run("/bin/sh", [script, conf], { env }).then(

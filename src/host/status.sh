@@ -102,6 +102,7 @@ sayPrune() {
       [ "$left" -lt 1000 ] || left="$left or more"
       echo "Old roots are being pruned in the background; $left were due when that began."
       ;;
+    skipped) echo 'Nothing is pruned in a rescue boot.' ;;
     complete) echo "Old roots: $pruned pruned in the background, none is due." ;;
     failed)
       bad "OLD ROOTS CANNOT BE PRUNED: $(field "$prune" reason)"

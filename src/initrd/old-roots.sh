@@ -97,7 +97,14 @@ deleteDueRoots() {
 # and so forge a line that names the id of /persist. Where an id is, the kernel says; only what it says lies in this
 # root is deleted, and by its id. Newer ones first, as they are mostly deeper; what is not yet empty waits for a
 # further round.
+#
+# The kernel deletes also what is mounted, under the feet of who has booted it.
 deleteOldRoot() {
+  ! isMounted "old_roots/$1" || {
+    message="$1 is mounted"
+    say "the old root $message: it stays"
+    return 1
+  }
   progress=yes
   while
     nested=$(btrfs subvolume list --sort=-rootid . |

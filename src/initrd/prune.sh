@@ -3,7 +3,8 @@
 #
 # Deletes all old roots that are due, with what is nested in them: what the wipe, which must not hold the boot, leaves.
 # CONF is that of wipe.sh. It can be stopped at any time and run again. Prints the name of each that it deleted, and
-# writes the report /run/nixfleet/prune.json (or REPORT in CONF): at its begin, and at its end.
+# writes the report /run/nixfleet/prune.json (or REPORT in CONF): at its begin, and at its end. A rescue boot, whose wipe
+# was skipped as wipe.json beside the report says, leaves everything as it is.
 set -eu
 export LC_ALL=C
 umask 022
@@ -21,6 +22,13 @@ mounted='' pruned='' due='' outcome=failed reason=''
 main() {
   trap finish EXIT
   trap 'outcome=stopped; exit 1' HUP INT TERM
+  wiped=''
+  read -r wiped 2>/dev/null <"${REPORT%/*}/wipe.json" || :
+  case $wiped in '{"outcome":"skipped"'*)
+    outcome=skipped
+    return
+    ;;
+  esac
   mountFilesystem
   [ ! -L old_roots ] || fail "old_roots is a link"
   readClock
@@ -51,8 +59,7 @@ finish() {
   printf %s "$pruned"
   [ "$outcome" != failed ] || say "old roots cannot be pruned: ${reason:=it ended before its end}"
   writeReport >"$REPORT"
-  [ "$outcome" = complete ]
-  exit
+  case $outcome in complete | skipped) exit 0 ;; *) exit 1 ;; esac
 }
 
 # What is left of `due`, also when this was stopped halfway.

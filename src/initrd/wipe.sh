@@ -72,7 +72,7 @@ readKernelCommandLine() {
   for word in $words; do
     case $word in
       # Whoever boots an old root by its name wants nothing retired meanwhile.
-      nixfleet.wipe=skip | rootflags=*subvol=old_roots/*) skip=$word ;;
+      nixfleet.wipe=skip | rootflags=*subvol=*old_roots/* | rootflags=*subvolid=*) skip=$word ;;
       nixfleet.closure=*) closure=${word#*=} ;;
     esac
   done
@@ -92,7 +92,12 @@ createRoot() {
     message=$(btrfs subvolume snapshot "$CLOSURE_ROOT" @root.new 2>&1) || fail "no root can be made: $message"
     kind=snapshot
   else
-    [ -z "${CLOSURE_ROOT:-}" ] || [ -d "${CLOSURE_ROOT%/*}" ] || fail "there is no closure ${CLOSURE_ROOT%/*}"
+    if [ -n "${CLOSURE_ROOT:-}" ]; then
+      [ -d "${CLOSURE_ROOT%/*}" ] || fail "there is no closure ${CLOSURE_ROOT%/*}"
+      # One that is damaged is there too.
+      message=$(stat -- "$CLOSURE_ROOT" 2>&1) || :
+      case $message in *': No such file or directory') ;; *) fail "no root can be made: $message" ;; esac
+    fi
     message=$(btrfs subvolume create @root.new 2>&1) || fail "no root can be made: $message"
     kind=empty
   fi

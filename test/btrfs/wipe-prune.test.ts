@@ -107,7 +107,9 @@ test("a name that forges the listing of subvolumes deletes nothing outside of it
   await using fs = await filesystem();
   const [root = ""] = OLD;
   await oldRoots(fs, root, ...NEW);
-  for (const [index, victim] of ["@persist", "@nix", `old_roots/${NEW[0]}`].entries()) {
+  const beside = `old_roots/${root}.kept/inner`;
+  await subvolume(fs.top, beside);
+  for (const [index, victim] of ["@persist", "@nix", `old_roots/${NEW[0]}`, beside].entries()) {
     const id = (await run("btrfs", ["inspect-internal", "rootid", join(fs.top, victim)])).trim();
     const name = `x${index}\nID ${id} gen 1 parent 5 top level 5 path old_roots/${root}/y`;
     mkdirSync(join(fs.top, "old_roots", root, name, ".."), { recursive: true });
@@ -118,7 +120,8 @@ test("a name that forges the listing of subvolumes deletes nothing outside of it
   assert.deepEqual(wipe(fs).report.pruned, [root]);
   assert.deepEqual(names(fs), ["@nix", "@persist", "@root", "old_roots"]);
   assert.ok(has(fs, "@persist/precious"));
-  assert.deepEqual(names(fs, "old_roots"), [...NEW, "20261123T000312.000Z"]);
+  assert.deepEqual(names(fs, "old_roots"), [`${root}.kept`, ...NEW, "20261123T000312.000Z"]);
+  assert.ok(has(fs, beside));
 });
 
 test("an old root that cannot be deleted stays, is named, and costs neither the wipe nor the others", async () => {
@@ -150,6 +153,19 @@ test("in the boot nothing is pruned, whatever is due: that is done later, on the
   assert.deepEqual(late.report, { outcome: "complete", reason: null, pruned: OLD, left: [] });
   assert.equal(prune(fs).stdout, "", "there is nothing left to do");
   assert.deepEqual(leftovers(fs), []);
+});
+
+test("a rescue boot prunes nothing: the very root that it runs on may be due", async () => {
+  await using fs = await filesystem();
+  await oldRoots(fs, ...OLD, ...NEW);
+  const wipeReport = join(fs.scratch, "wipe.json");
+  writeFileSync(wipeReport, '{"outcome":"skipped","reason":"nixfleet.wipe=skip"}\n');
+  const { exitCode, report } = prune(fs);
+  assert.equal(exitCode, 0);
+  assert.deepEqual(report, { outcome: "skipped", reason: null, pruned: [], left: [] });
+  assert.deepEqual(names(fs, "old_roots"), [...OLD, ...NEW]);
+  writeFileSync(wipeReport, '{"outcome":"wiped","reason":"skipped"}\n');
+  assert.deepEqual(prune(fs).report.pruned, OLD);
 });
 
 test("keepNewest holds though what is newest is not the wipe's", async () => {

@@ -119,6 +119,12 @@ describe("nixfleet status", () => {
       /stopped: 1 done, 2 to go/,
     ],
     [
+      "a rescue boot, which prunes nothing",
+      { wipe: WIPED, activation: COMPLETE, prune: { ...PRUNED, outcome: "skipped" } },
+      0,
+      /^Nothing is pruned in a rescue boot\.$/m,
+    ],
+    [
       "an old root that cannot be pruned",
       {
         wipe: WIPED,

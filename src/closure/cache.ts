@@ -4,6 +4,7 @@ import { access, mkdir, mkdtemp, open, readdir, readFile, rename, writeFile } fr
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileLock } from "../machine/file-lock.ts";
+import { never } from "../machine/interruption.ts";
 import { run } from "../machine/process.ts";
 import { UserError } from "../modules/errors.ts";
 
@@ -120,7 +121,7 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Not `fs.rm`: should a dead build have left a mount in its tree, what is mounted there must stay. Not interruptible. */
 async function removeTree(path: string): Promise<void> {
-  await run("rm", ["-rf", "--one-file-system", "--", path], { signal: new AbortController().signal });
+  await run("rm", ["-rf", "--one-file-system", "--", path], { signal: never });
 }
 
 async function renameUnlessTaken(from: string, to: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** Closure → the store of a host, on its mounted filesystem. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { basename, join } from "node:path";
+import { never } from "../machine/interruption.ts";
 import { run } from "../machine/process.ts";
 import { UserError } from "../modules/errors.ts";
 import { syncFilesystem, syncFolder } from "./cache.ts";
@@ -70,10 +71,9 @@ async function copyWithRootSubvolume(from: string, to: string): Promise<void> {
 
 /** Not interruptible: it undoes. */
 async function removeObject(path: string): Promise<void> {
-  const signal = new AbortController().signal;
   // A read-only subvolume cannot be removed as a folder. Where it is not a subvolume yet, this fails.
-  await run("btrfs", ["subvolume", "delete", join(path, "root")], { signal }).catch(() => {});
-  await run("rm", ["-rf", "--one-file-system", "--", path], { signal });
+  await run("btrfs", ["subvolume", "delete", join(path, "root")], { signal: never }).catch(() => {});
+  await run("rm", ["-rf", "--one-file-system", "--", path], { signal: never });
 }
 
 async function storeFilesystem(folder: string): Promise<"btrfs" | "ext4"> {

@@ -6,6 +6,7 @@ import { wantedMounts } from "../disk/mounts.ts";
 import { formatDisk, mountDisk, unmountDisk } from "../disk/run.ts";
 import type { DiskLayout } from "../layout/gpt.ts";
 import { fileLock } from "../machine/file-lock.ts";
+import { never } from "../machine/interruption.ts";
 import { run } from "../machine/process.ts";
 import type { HostPlan } from "../plan/host.ts";
 import { installHost } from "./generation.ts";
@@ -75,6 +76,3 @@ function byRoot(targets: readonly InstallTarget[]): readonly InstallTarget[] {
     wantedMounts(layout, device, "/").some(({ target }) => target === "/");
   return [...targets.filter(isRoot), ...targets.filter((target) => !isRoot(target))];
 }
-
-/** Undoing is not itself interruptible. */
-const never: AbortSignal = new AbortController().signal;

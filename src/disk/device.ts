@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { open, realpath, stat } from "node:fs/promises";
 import type { Mapping } from "../layout/content-type.ts";
 import { formatSize } from "../layout/size.ts";
+import { never } from "../machine/interruption.ts";
 import { CommandError, run } from "../machine/process.ts";
 import { UserError } from "../modules/errors.ts";
 
@@ -103,7 +104,7 @@ export async function openMappings(): Promise<readonly Mapping[]> {
       ...(child.type === "crypt" ? [{ name: child.path.replace("/dev/mapper/", ""), source: path }] : []),
       ...below(child),
     ]);
-  return (await lsblkTree([], new AbortController().signal)).flatMap(below);
+  return (await lsblkTree([], never)).flatMap(below);
 }
 
 /** A mount, swap space, or a holder (LUKS, LVM, RAID), here or on anything that is built on the device. */

@@ -4,6 +4,7 @@ import { mkdir, readFile, realpath } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import type { DiskCommand, Mount } from "../layout/content-type.ts";
 import type { DiskLayout } from "../layout/gpt.ts";
+import { never } from "../machine/interruption.ts";
 import { type RunOptions, run } from "../machine/process.ts";
 import { UserError } from "../modules/errors.ts";
 import { type DiskMode, type DiskSurroundings, diskCommands } from "./commands.ts";
@@ -148,9 +149,6 @@ async function currentMounts(): Promise<readonly Mount[]> {
 async function devicePath(device: string): Promise<string> {
   return realpath(device).catch(() => device);
 }
-
-/** Undoing is not itself interruptible. */
-const never: AbortSignal = new AbortController().signal;
 
 async function runAll(
   commands: readonly DiskCommand[],

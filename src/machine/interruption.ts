@@ -9,6 +9,9 @@ const controller = new AbortController();
 /** Aborted once the user has asked this process to stop. */
 export const interruption: AbortSignal = controller.signal;
 
+/** Undoing is not itself interruptible. */
+export const never: AbortSignal = new AbortController().signal;
+
 /** Turns SIGINT and SIGTERM into an orderly unwinding. Called once, by the command line. */
 export function unwindOnInterrupt(): void {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

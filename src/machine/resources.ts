@@ -2,6 +2,7 @@
 import { mkdtemp, rm, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { never } from "./interruption.ts";
 import { run } from "./process.ts";
 
 export interface TemporaryFolder extends AsyncDisposable {
@@ -56,6 +57,3 @@ export async function mounted(
     },
   };
 }
-
-/** Undoing is not itself interruptible. */
-const never: AbortSignal = new AbortController().signal;

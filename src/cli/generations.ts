@@ -1,8 +1,8 @@
 /** `nixfleet generations`, `rollback` and `gc`: of a running host, this machine or another. */
 import { z } from "zod";
 import { type TargetHost, targetHost } from "../deploy/target-host.ts";
-import { CommandError, quoted } from "../machine/process.ts";
-import { UserError } from "../modules/errors.ts";
+import { quoted } from "../machine/process.ts";
+import { refusal } from "../machine/refusal.ts";
 import { print, printJson, table } from "./output.ts";
 
 interface Options {
@@ -59,8 +59,6 @@ async function onHost(target: TargetHost, command: string, args: readonly string
   try {
     return await target.run(["sh", `/etc/nixfleet/${command}.sh`, ...args].map(quoted).join(" "));
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    const [reason = error.message, ...rest] = error.detail.slice(1).toReversed();
-    throw new UserError(`${target.name}: ${reason.replace(/^nixfleet: /, "")}`, rest.toReversed());
+    throw refusal(error, target.name);
   }
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { scriptParameters, WIPE_SCRIPT } from "../initrd/files.ts";
 import { CommandError, run } from "../machine/process.ts";
+import { saidBy } from "../machine/refusal.ts";
 import { mountFolder, temporaryFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
 import type { WipePlan } from "../plan/wipe.ts";
@@ -52,8 +53,7 @@ export async function wipe(fleetFile: string, flags: WipeFlags): Promise<void> {
     await run("sh", [WIPE_SCRIPT, conf]);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    const said = error.detail.slice(1).map((line) => line.replace(/^nixfleet: /, ""));
-    throw new UserError(`${flags.device} was not wiped`, said);
+    throw new UserError(`${flags.device} was not wiped`, saidBy(error));
   }
   const outcome = reportSchema.parse(JSON.parse(readFileSync(report, "utf8")));
   if (flags.json) printJson(outcome);

@@ -3,15 +3,15 @@ import { existsSync, readdirSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Closure } from "../closure/closure.ts";
-import { installClosure } from "../closure/install.ts";
-import { type EspPlace, type GenerationPlace, generationParameters, generationScript } from "../host/generations.ts";
+import { type EspPlace, type GenerationPlace, generationParameters, hostScript } from "../host/generations.ts";
 import { partitionDevice } from "../layout/gpt.ts";
-import { CommandError, run } from "../machine/process.ts";
+import { run } from "../machine/process.ts";
+import { refusal } from "../machine/refusal.ts";
 import { temporaryFolder } from "../machine/resources.ts";
-import { UserError } from "../modules/errors.ts";
 import type { DiskLayout } from "../plan/disk.ts";
 import type { HostPlan } from "../plan/host.ts";
 import { embedGrub } from "./grub.ts";
+import { installClosure } from "./store.ts";
 
 /** Where a host's disk is on this machine. */
 export interface MountedHost {
@@ -66,11 +66,9 @@ export async function addGeneration(
   const conf = join(folder.path, "generations.conf");
   await writeFile(conf, generationParameters(plan, placeOf(plan, host)));
   try {
-    await run("sh", [generationScript("add-generation"), "--conf", conf, closure.storePath]);
+    await run("sh", [hostScript("add-generation"), "--conf", conf, closure.storePath]);
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    const [reason = "", ...rest] = error.detail.slice(1).toReversed();
-    throw new UserError(reason.replace(/^nixfleet: /, "") || error.message, rest.toReversed());
+    throw refusal(error);
   }
 }
 

@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Closure, StoreObject } from "../closure/closure.ts";
-import { CommandError, quoted, run } from "../machine/process.ts";
+import { CommandError, quoted } from "../machine/process.ts";
+import { saidBy } from "../machine/refusal.ts";
 import { UserError } from "../modules/errors.ts";
 import { entriesConfig, parentsConfig } from "../plan/activation.ts";
 import { type SwitchPlan, switchList, switchPlan } from "../plan/switch.ts";
 import { type DescribedClosure, describedClosure } from "./running.ts";
+import { sendObject } from "./send-object.ts";
 import type { TargetHost } from "./target-host.ts";
 
 export interface Switching {
@@ -69,14 +71,7 @@ async function send(object: StoreObject, target: TargetHost, onProgress: (step: 
   if (there.trim() === "yes") return;
   const name = object.storePath.slice("/nix/store/".length);
   onProgress(`copying ${name} to ${target.name}`);
-  const script = readFileSync(join(import.meta.dirname, "receive-object.sh"), "utf8");
-  const count = (await run("find", [object.folder, "-printf", "x"])).length;
-  const receive = `unshare --mount --propagation private -- sh -c ${quoted(script)} receive-object.sh ${quoted(name)} ${count}`;
-  const archive = [
-    ...["--create", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls", "--file=-"],
-    ...["--directory", join(object.folder, ".."), "--", name],
-  ];
-  await run("sh", ["-c", `tar ${archive.map(quoted).join(" ")} | "$@"`, "sh", ...target.argv(receive)]);
+  await sendObject(object, target);
 }
 
 /** So that it is what boots next. */
@@ -110,8 +105,7 @@ async function perform(
     return { done: lines(done), problems: [] };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    const problems = error.detail.slice(1).map((line) => line.replace(/^nixfleet: /, ""));
-    return { done: lines(error.stdout), problems };
+    return { done: lines(error.stdout), problems: saidBy(error) };
   }
 }
 

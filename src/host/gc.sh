@@ -10,6 +10,8 @@ export LC_ALL=C
 here=${0%/*}
 # shellcheck source=src/host/generation-store.sh
 . "$here/generation-store.sh"
+# shellcheck source=src/host/store-object.sh
+. "$here/store-object.sh"
 
 ACTIVATION=${RUNTIME:-/run/nixfleet}/activation.json
 
@@ -82,9 +84,7 @@ deleteObject() {
   unfinished=$NIX/store/.new-$1
   mv -T -- "$NIX/store/$1" "$unfinished"
   sync -- "$NIX/store"
-  # The pristine root of a closure is a read-only subvolume; on other filesystems a folder.
-  [ ! -d "$unfinished/root" ] || btrfs subvolume delete -- "$unfinished/root" >/dev/null 2>&1 || :
-  rm -rf --one-file-system -- "$unfinished"
+  removeObject "$unfinished"
   rm -f -- "$STATE/objects/$1"
   echo "deleted $1"
 }

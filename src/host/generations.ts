@@ -39,7 +39,7 @@ export function generationParameters({ hostName, loader, boot }: HostPlan, place
 }
 
 /** A script of this folder, for the builder to run. */
-export function generationScript(name: "add-generation" | "generations" | "rollback" | "gc"): string {
+export function hostScript(name: "add-generation" | "generations" | "rollback" | "gc" | "store-object"): string {
   return join(import.meta.dirname, `${name}.sh`);
 }
 
@@ -85,6 +85,7 @@ const SCRIPTS = [
   "grub.sh",
   "prune-generations.sh",
   "rollback.sh",
+  "store-object.sh",
   "systemd-boot.sh",
 ];
 

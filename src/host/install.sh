@@ -14,6 +14,8 @@ umask 022
 here=${0%/*}
 # shellcheck source=src/host/generation-store.sh
 . "$here/generation-store.sh"
+# shellcheck source=src/host/store-object.sh
+. "$here/store-object.sh"
 # shellcheck source=/dev/null
 . "${INSTALL_CONF:-/etc/nixfleet/install.conf}"
 STORE=$NIX/store
@@ -75,21 +77,11 @@ confirm() {
   esac
 }
 
-# An object gets its name when it is whole. A closure's pristine root is a read-only subvolume, where there are any.
+# An object gets its name when it is whole.
 copyObject() {
   new=$under/nix/store/.new-$1
-  if [ -d "$STORE/$1/root" ] && [ -e "$STORE/$1/cmdline" ] && [ "$(stat -f -c %T -- "$under/nix")" = btrfs ]; then
-    mkdir -- "$new"
-    btrfs subvolume create "$new/root" >/dev/null
-    cp -a -- "$STORE/$1/root/." "$new/root/"
-    btrfs property set -t subvol "$new/root" ro true
-    for path in "$STORE/$1"/*; do
-      [ "${path##*/}" = root ] || cp -a -- "$path" "$new/"
-    done
-    touch --no-create --reference="$STORE/$1" -- "$new"
-  else
-    cp -a -- "$STORE/$1" "$new"
-  fi
+  cp -a -- "$STORE/$1" "$new"
+  makeRootSubvolume "$new"
   sync -f -- "$under/nix"
   mv -T -- "$new" "$under/nix/store/$1"
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { generationParameters, generationScript } from "../../src/host/generations.ts";
+import { generationParameters, hostScript } from "../../src/host/generations.ts";
 import { diskoTemplates, mkHost } from "../../src/index.ts";
 import { run } from "../../src/machine/process.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
@@ -63,8 +63,8 @@ async function biosHost() {
   const conf = join(folder.path, "conf");
   await writeFile(conf, generationParameters(plan, { nix, esp: null, grub: partition, kernelCommandLine }));
   const path = (letter: string) => `/nix/store/${letter.repeat(32)}-nixfleet-test`;
-  const command = (name: Parameters<typeof generationScript>[0], ...args: string[]) =>
-    run("sh", [generationScript(name), "--conf", conf, ...args]);
+  const command = (name: Parameters<typeof hostScript>[0], ...args: string[]) =>
+    run("sh", [hostScript(name), "--conf", conf, ...args]);
   return {
     path,
     command,

@@ -4,10 +4,11 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { generationParameters, generationScript } from "../../src/host/generations.ts";
+import { generationParameters, hostScript } from "../../src/host/generations.ts";
 import { CommandError, run } from "../../src/machine/process.ts";
 import { type TemporaryFolder, temporaryFolder } from "../../src/machine/resources.ts";
 import { planWith } from "../unit/host.ts";
+import { killedAfter } from "./killed-script.ts";
 
 const PACKAGES = `${"p".repeat(32)}-debian-trixie`;
 
@@ -192,8 +193,8 @@ async function testHost({ espSize = 64, limit = 10 }: { espSize?: number; limit?
   const read = (path: string) => mtools("mtype", `::/${path}`);
   const entries = async () =>
     (await mtools("mdir", "-b", "::/loader/entries")).split("\n").flatMap((line) => line.split("/").at(-1) || []);
-  const command = (name: Parameters<typeof generationScript>[0], ...args: string[]) =>
-    run("sh", [generationScript(name), "--conf", conf, ...args]);
+  const command = (name: Parameters<typeof hostScript>[0], ...args: string[]) =>
+    run("sh", [hostScript(name), "--conf", conf, ...args]);
   return {
     store,
     read,
@@ -244,27 +245,9 @@ async function testHost({ espSize = 64, limit = 10 }: { espSize?: number; limit?
       });
     },
     /** Kills the script before its external command number `count` + 1; whether it was not at its end before. */
-    async killedAfter(count: number, name: Parameters<typeof generationScript>[0], ...args: string[]) {
-      const left = join(folder.path, "left");
-      const bin = join(folder.path, "bin");
-      await mkdir(bin, { recursive: true });
-      for (const program of ["mcopy", "mren", "mmd", "mdeltree", "mdir", "mtype", "mv", "sync", "rm"]) {
-        await writeFile(
-          join(bin, program),
-          `#!/bin/sh\nread -r left <${left}\n[ "$left" -gt 0 ] || exec /bin/kill -KILL -- -"$(/usr/bin/ps -o pgid= -p $$ | tr -d ' ')"\necho $((left - 1)) >${left}\nPATH=\${PATH#*:} exec ${program} "$@"\n`,
-          { mode: 0o755 },
-        );
-      }
-      await writeFile(left, `${count}\n`);
-      const script = ["sh", generationScript(name), "--conf", conf, ...args];
-      const env = { PATH: `${bin}:${process.env.PATH}:/usr/sbin:/sbin` };
-      return run("setsid", ["--wait", "env", `PATH=${env.PATH}`, ...script]).then(
-        () => false,
-        (error: unknown) => {
-          if (error instanceof CommandError) return true;
-          throw error;
-        },
-      );
+    killedAfter(count: number, name: Parameters<typeof hostScript>[0], ...args: string[]) {
+      const programs = ["mcopy", "mren", "mmd", "mdeltree", "mdir", "mtype", "mv", "sync", "rm"];
+      return killedAfter(count, programs, folder.path, ["sh", hostScript(name), "--conf", conf, ...args]);
     },
     /** Whatever an entry names is there, as long as it is in the store. */
     async assertEntriesAreWhole() {

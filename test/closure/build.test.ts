@@ -9,8 +9,8 @@ import { zstdDecompressSync } from "node:zlib";
 import { allocatedIds, idsOf } from "../../src/closure/account-ids.ts";
 import type { Closure } from "../../src/closure/closure.ts";
 import { treeDigest } from "../../src/closure/digest.ts";
-import { installClosure } from "../../src/closure/install.ts";
 import { readLock } from "../../src/closure/lock.ts";
+import { installClosure } from "../../src/deploy/store.ts";
 import { run } from "../../src/machine/process.ts";
 import {
   loopDevice,

@@ -42,9 +42,13 @@ async function installObject(object: StoreObject, store: string): Promise<void> 
     renameSync(unfinished, join(store, name));
     await syncFolder(store);
   } catch (error) {
-    await removeObject(unfinished);
+    // A filesystem that has become read-only lets nothing be removed.
+    await removeObject(unfinished).catch(() => {});
     throw (
-      diskFull(error, "make the host's disk larger: a small host wants about 1 GB for each set of packages") ?? error
+      diskFull(
+        error,
+        "make the host's disk larger, an image with --size: a small host wants about 1 GB for each set of packages",
+      ) ?? error
     );
   }
 }

@@ -38,18 +38,12 @@ export async function makeImage(
   fill?: FillImage,
   options: ImageOptions = {},
 ): Promise<void> {
-  if (size < requiredBytes(layout)) {
-    throw new UserError(`${formatSize(size)} is too small for ${file}`, [
-      `the layout ${layout.name} needs ${formatSize(requiredBytes(layout))}; say so with --size`,
-    ]);
-  }
+  refuseSmallImage(layout, file, size);
   await refuseExisting(file, options.wipe ?? null);
-  await mkdir(dirname(file), { recursive: true });
   const partial = partialName(file);
   await removeLeftover(partial);
+  await makeEmpty(partial, size);
   try {
-    await writeFile(partial, "", { flag: "wx" });
-    await truncate(partial, size);
     await fillImage(layout, partial, fill, options);
     await flush(partial);
     await rename(partial, file);
@@ -57,9 +51,20 @@ export async function makeImage(
     const full = await isFull(dirname(file)); // before the removal makes room again
     await rm(partial, { force: true });
     if (!full) throw error;
-    const reason = error instanceof UserError ? [error.text] : [String(error)];
-    throw new UserError(`no space is left for ${file}`, ["the half-made image was removed", ...reason]);
+    throw new UserError(`no space is left for ${file}`, [
+      "the half-made image was removed: make it on a disk with more room",
+      ...(error instanceof Error ? [error.message] : []),
+    ]);
   }
+}
+
+/** @throws UserError when an image of that size, in bytes, has no room for the layout */
+export function refuseSmallImage(layout: DiskLayout, file: string, size: number): void {
+  const needed = requiredBytes(layout);
+  if (size >= needed) return;
+  throw new UserError(`${formatSize(size)} is too small for ${file}`, [
+    `the layout ${layout.name} needs ${formatSize(needed)}; say so with --size`,
+  ]);
 }
 
 /** The name of an image until it is whole. */
@@ -115,12 +120,26 @@ async function refuseExisting(file: string, wipe: string | null): Promise<void> 
   if (!mayReplace) throw new UserError(`${file} exists`, [`to replace it, add: --wipe ${quoted(file)}`]);
 }
 
+async function makeEmpty(file: string, size: number): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, "", { flag: "wx" });
+    await truncate(file, size);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new UserError(`${file} cannot be made`, [error.message]);
+  }
+}
+
 /** What a killed run has left; never what one that still runs is making. */
 async function removeLeftover(partial: string): Promise<void> {
   const devices = await devicesOfImage(partial);
   if (devices.length > 0) {
+    const mounts = await run("lsblk", ["--noheadings", "--list", "--output", "MOUNTPOINTS", ...devices]);
+    const folders = mounts.split("\n").filter((line) => line.startsWith("/"));
     throw new UserError(`${partial} is in use`, [
       "another run is making this image; if none is, a killed one has left it attached:",
+      ...folders.toSorted((a, b) => b.length - a.length).map((folder) => `umount ${quoted(folder)}`),
       `losetup --detach ${devices.join(" ")}`,
     ]);
   }
@@ -138,6 +157,6 @@ async function flush(file: string): Promise<void> {
 }
 
 async function isFull(folder: string): Promise<boolean> {
-  const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize < 1024 ** 2;
+  const { blocks, bavail, bsize } = await statfs(folder);
+  return blocks > 0 && bavail * bsize < 1024 ** 2;
 }

@@ -4,9 +4,10 @@ import { realpath, rm } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import type { Closure } from "../closure/closure.ts";
 import { buildHost } from "../deploy/build.ts";
-import { provideImage } from "../deploy/image.ts";
+import { provideImage, refuseImage } from "../deploy/image.ts";
 import { type InstallTarget, installOnDevices } from "../deploy/install.ts";
 import { type BlockDevice, describeDevice, inspectDevice } from "../disk/device.ts";
+import { formatRefusal } from "../disk/target.ts";
 import { formatSize, parseSize } from "../layout/size.ts";
 import { interruption } from "../machine/interruption.ts";
 import { UserError } from "../modules/errors.ts";
@@ -33,7 +34,8 @@ export async function install(file: string, name: string, flags: InstallFlags): 
   requireRoot("install a host", "it writes to a device, and mounts what it makes");
   const targets = flags.device === undefined ? [] : installTargets(plan, flags.device);
   // Whatever cannot be done is said before anything is asked or built.
-  const devices = await Promise.all(targets.map(({ device }) => inspectDevice(device)));
+  const devices = await Promise.all(targets.map(installableDevice));
+  if (flags.image !== undefined) refuseImage(plan, flags.image, parseSize(flags.size));
   const closure = await withProgress(`Build ${name}`, (onProgress) =>
     buildHost(plan, { fleetFolder: folder, onProgress }),
   );
@@ -85,6 +87,14 @@ async function ontoImage(
     provideImage({ plan, closure, file: image, size: parseSize(size), onProgress }),
   );
   say(`${plan.hostName} is installed: it boots from ${image}`);
+}
+
+/** @throws UserError for one that no confirmation would help: it is in use, or too small */
+async function installableDevice({ layout, device }: InstallTarget): Promise<BlockDevice> {
+  const found = await inspectDevice(device);
+  const refusal = formatRefusal(layout, found, true, found.path);
+  if (refusal !== null) throw refusal;
+  return found;
 }
 
 /** @throws UserError unless the name was typed, or given with --yes-wipe */

@@ -89,10 +89,14 @@ program
 
 program
   .command(`image ${host}`)
-  .description("make an image of the host to hand out, which boots by itself, and installs it from a USB stick")
+  .description("make an image of the host to hand out, which boots by itself")
   .option("--format <format>", "raw (takes only the room that is used) or qcow2", "raw")
   .option("--size <size>", "the size of its disk", "8G")
   .option("--output <file>", "where to; without it HOST.FORMAT here")
+  .option(
+    "--installer",
+    "one for a USB stick: it says how to put the host onto another disk, and logs root in to do it",
+  )
   .action(async (name, options) => (await import("./image.ts")).image(fleetFile(), name, options));
 
 const targetHost = ["--target-host <destination>", "the host, as ssh takes it; without it, this machine"] as const;

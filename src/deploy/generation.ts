@@ -22,6 +22,8 @@ export interface MountedHost {
   readonly layout: DiskLayout;
   /** Mountpoints of filesystems that this kernel cannot mount. */
   readonly skipped: readonly string[];
+  /** For the kernel, besides those of the closure. */
+  readonly kernelParameters?: readonly string[];
 }
 
 /** A host's closure, and a boot entry for it, on its mounted disk. @throws UserError where one does not fit */
@@ -72,12 +74,16 @@ export async function addGeneration(
   }
 }
 
-function placeOf(plan: HostPlan, { mountedAt, device, layout, skipped }: MountedHost): GenerationPlace {
+function placeOf(
+  plan: HostPlan,
+  { mountedAt, device, layout, skipped, kernelParameters }: MountedHost,
+): GenerationPlace {
   return {
     nix: join(mountedAt, "nix"),
     esp: espPlace(plan, { mountedAt, device, layout, skipped }),
     grub: plan.loader.biosBoot === null ? null : partitionDevice(device, plan.loader.biosBoot.number),
     kernelCommandLine: null,
+    kernelParameters: kernelParameters ?? [],
   };
 }
 

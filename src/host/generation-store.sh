@@ -10,6 +10,7 @@
 #   LIMIT                how many generations stay
 #   TIMEOUT, TRIES       of the menu, and of a generation that has not proved itself yet
 #   KERNEL_COMMAND_LINE  where the running closure is named; empty: none of these generations runs
+#   KERNEL_PARAMETERS    for entries, besides those of their closure
 
 fail() {
   printf 'nixfleet: %s\n' "$1" >&2

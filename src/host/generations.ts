@@ -15,7 +15,19 @@ export interface GenerationPlace {
   readonly grub: string | null;
   /** Names the closure that runs there; `null`: none does. */
   readonly kernelCommandLine: string | null;
+  /** For the kernel, besides those of the closure: what this disk is for. */
+  readonly kernelParameters?: readonly string[];
 }
+
+/**
+ * Of a disk that installs its host. Whoever has such a disk in his hands is root on its console: a host has no password
+ * of its own, and those that persist are not on this disk.
+ */
+export const INSTALLER: readonly string[] = [
+  "nixfleet.installer",
+  "systemd.set_credential=agetty.autologin:root",
+  "systemd.set_credential=login.noauth:yes",
+];
 
 export type EspPlace = { readonly kind: "folder" | "unmounted"; readonly path: string };
 
@@ -35,6 +47,7 @@ export function generationParameters({ hostName, loader, boot }: HostPlan, place
     TIMEOUT: loader.timeout,
     TRIES: loader.tries,
     KERNEL_COMMAND_LINE: place.kernelCommandLine ?? "",
+    KERNEL_PARAMETERS: place.kernelParameters?.join(" ") ?? "",
   });
 }
 
@@ -52,7 +65,13 @@ export function generationFiles(plan: HostPlan): readonly FilePlan[] {
     textFile("/etc/nixfleet/generations.conf", [generationParameters(plan, hostPlace(plan)).trimEnd()]),
     ...(install === null
       ? []
-      : [scriptFile("install.sh"), textFile("/etc/nixfleet/install.conf", [install.trimEnd()])]),
+      : [
+          scriptFile("install.sh"),
+          textFile("/etc/nixfleet/install.conf", [install.trimEnd()]),
+          scriptFile("installer.sh"),
+          staticFile(`${UNITS}/nixfleet-installer.service`, "nixfleet-installer.service"),
+          symlink(`${UNITS}/multi-user.target.wants/nixfleet-installer.service`, "../nixfleet-installer.service"),
+        ]),
     staticFile(`${UNITS}/boot-complete.target.d/nixfleet.conf`, "boot-complete.conf"),
     staticFile(`${UNITS}/nixfleet-generation.service`, "nixfleet-generation.service"),
     symlink(`${UNITS}/multi-user.target.wants/nixfleet-generation.service`, "../nixfleet-generation.service"),

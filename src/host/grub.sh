@@ -125,7 +125,7 @@ grubEntry() {
   cat <<END
 menuentry '$(printf '%s' "$2" | tr "'" ' ')' --id $3 {
   count $1
-  linux (\$root)$store/$packages/vmlinuz $(cat -- "$NIX/store/${closure##*/}/cmdline") nixfleet.closure=$closure$4
+  linux (\$root)$store/$packages/vmlinuz $(cat -- "$NIX/store/${closure##*/}/cmdline") nixfleet.closure=$closure${KERNEL_PARAMETERS:+ $KERNEL_PARAMETERS}$4
   initrd (\$root)$store/$packages/initrd (\$root)$store/${closure##*/}/host.cpio
 }
 END

@@ -6,6 +6,7 @@
 # closure, a boot loader and a first generation; nothing of what persists here. Interrupted, it can be run again.
 # Besides the parameters of generation-store.sh, /etc/nixfleet/install.conf (or INSTALL_CONF) has:
 #   FORMAT, MOUNT        scripts that do that to $device, whose first partition is ${partition}1; MOUNT below $under
+#   NEEDS                how large the disk has to be for that, in MiB
 #   KEEPS_ROOT           `yes` where no wipe makes the root
 #   ESP_NUMBER           of the partition that UEFI reads; empty: none
 set -eu
@@ -22,7 +23,14 @@ STORE=$NIX/store
 
 main() {
   [ "$(id -u)" = 0 ] || fail "only root can install: run it with sudo"
-  case $# in 1 | 2) ;; *) fail "usage: nixfleet install DEVICE [--yes-wipe]; lsblk lists the disks" ;; esac
+  case $# in
+    1 | 2) ;;
+    *)
+      printf 'usage: nixfleet install DEVICE [--yes-wipe]\n\nThe disks of this machine, and what they hold:\n' >&2
+      lsblk --exclude 7 --output PATH,SIZE,MODEL,FSTYPE,LABEL,MOUNTPOINT >&2 # 7: loop devices
+      exit 2
+      ;;
+  esac
   device=$(readlink -f -- "$1") under=${RUNTIME:-/run/nixfleet}/install
   [ -b "$device" ] || fail "$1 is not a disk; lsblk lists those there are"
   partition=$device
@@ -35,8 +43,9 @@ main() {
   flock --nonblock 8 || fail "another installation runs"
   unmountAll # what a killed run has left
   refuseUsed
+  refuseSmall
   confirm "${2:-}"
-  trap 'unmountAll' EXIT
+  trap 'abandon' EXIT
   trap 'exit 1' HUP INT TERM
   echo "making the partitions of $device"
   sh -c "$FORMAT" >/dev/null
@@ -63,9 +72,15 @@ refuseUsed() {
   [ -z "$used" ] || fail "$device is in use: it is mounted on $(printf '%b' "$used")"
 }
 
+refuseSmall() {
+  [ "$(blockdev --getro "$device")" = 0 ] || fail "$device is read-only"
+  size=$(($(blockdev --getsize64 "$device") / 1048576))
+  [ "$size" -ge "$NEEDS" ] || fail "$device is too small: it has $size MiB, and the partitions of $HOST_NAME need $NEEDS"
+}
+
 confirm() {
   echo "ALL OF THIS WILL BE LOST:"
-  lsblk --output NAME,SIZE,MODEL,FSTYPE,LABEL -- "$device"
+  lsblk --output PATH,SIZE,MODEL,FSTYPE,LABEL -- "$device"
   case $1 in
     --yes-wipe) ;;
     '')
@@ -130,6 +145,12 @@ writeConf() {
       echo "ESP='' ESP_IMAGE='$partition$ESP_NUMBER'" # this kernel has no vfat: by mtools
     fi
   fi
+}
+
+# However it ends before its end.
+abandon() {
+  unmountAll
+  echo "nixfleet: $HOST_NAME is not on $device, which has lost what it held. Mend what is said above, and run it again" >&2
 }
 
 unmountAll() {

@@ -2,6 +2,8 @@
 import { type DiskMode, type DiskSurroundings, diskCommands } from "../disk/commands.ts";
 import { diskScript, IMAGE_DEVICE } from "../disk/script.ts";
 import { scriptParameters } from "../initrd/files.ts";
+import { MIB } from "../layout/size.ts";
+import { requiredBytes } from "../plan/disk-problems.ts";
 import type { HostPlan } from "../plan/host.ts";
 
 /**
@@ -30,6 +32,7 @@ export function installParameters(
   return scriptParameters({
     FORMAT: script("format"),
     MOUNT: script("mount"),
+    NEEDS: Math.ceil(requiredBytes(layout) / MIB),
     KEEPS_ROOT: wipe === null ? "yes" : "",
     ESP_NUMBER: esp === -1 ? "" : esp + 1,
   });

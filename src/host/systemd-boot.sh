@@ -68,7 +68,7 @@ version $1
 linux /$kernel/linux
 initrd /$kernel/initrd
 initrd /$host/host.cpio
-options $(cat -- "$NIX/store/${closure##*/}/cmdline") nixfleet.closure=$closure${3:+ $3}
+options $(cat -- "$NIX/store/${closure##*/}/cmdline") nixfleet.closure=$closure${KERNEL_PARAMETERS:+ $KERNEL_PARAMETERS}${3:+ $3}
 END
 }
 

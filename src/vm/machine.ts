@@ -29,16 +29,16 @@ interface MachineDevices extends Pick<QemuOptions, "platform" | "accelerator" | 
   readonly cpus?: number;
   /** The control socket of its TPM, see QemuOptions. */
   readonly tpm?: string;
-  /** By default any free port. */
-  readonly sshPort?: number;
+  /** By default any free port; `null`: no network, and so no ssh. */
+  readonly sshPort?: number | null;
   /** Called with each complete line of the console. */
   readonly onLine?: (line: string) => void;
 }
 
 export interface Machine extends AsyncDisposable {
   readonly pid: number;
-  /** On 127.0.0.1. */
-  readonly sshPort: number;
+  /** On 127.0.0.1; `null`: it has no network. */
+  readonly sshPort: number | null;
   /** The private key that any user of the guest is let in with; it lasts as long as the machine. */
   readonly keyFile: string;
   /** The lines of the console so far. */
@@ -80,8 +80,8 @@ export interface Machine extends AsyncDisposable {
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   await using starting = new AsyncDisposableStack();
   const folder = starting.use(await temporaryFolder());
-  const sshPort = options.sshPort ?? (await freePort());
-  const access = await sshAccess(folder.path, sshPort);
+  const sshPort = options.sshPort === undefined ? await freePort() : options.sshPort;
+  const access = await sshAccess(folder.path, sshPort ?? 0);
   const controlSocket = join(folder.path, "control");
   const command = qemuCommand({
     platform: options.platform,

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
-import { mkdir, readdir, truncate, writeFile } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { installTargets } from "../../src/cli/install.ts";
+import { makeCompressedImage, refuseImage } from "../../src/deploy/image.ts";
 import { installOnDevices } from "../../src/deploy/install.ts";
 import { diskSurroundings } from "../../src/disk/run.ts";
 import { generationParameters } from "../../src/host/generations.ts";
 import { installParameters } from "../../src/host/install.ts";
 import { CommandError, run } from "../../src/machine/process.ts";
 import { loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
+import { requiredBytes } from "../../src/plan/disk-problems.ts";
 import { planWith } from "../unit/host.ts";
 import { smallClosure } from "./small-closure.ts";
 
@@ -98,6 +102,95 @@ test("a host that runs from one disk puts itself onto another, after its name wa
   }
   await run("sh", [...script, "--yes-wipe"], { env });
   await assertInstalled(loop.device);
+});
+
+test("a disk that is too small is refused before anything is written, by the builder and by the host", async () => {
+  await using folder = await temporaryFolder();
+  const image = join(folder.path, "disk.img");
+  await writeFile(image, "precious");
+  await truncate(image, 64 * 1024 ** 2);
+  await using loop = await loopDevice(image);
+  const plan = planWith();
+  const [layout] = plan.disk.disks;
+  assert.ok(layout !== undefined);
+  const closure = await smallClosure(folder.path);
+  const targets = [{ layout, device: loop.device }];
+  await assert.rejects(installOnDevices({ plan, closure, targets, onProgress: () => {} }), /is too small/);
+  assert.throws(() => refuseImage(plan, "x.raw", 64 * 1024 ** 2), /64M is too small for x\.raw/);
+  assert.match(await readFile(image, "utf8"), /^precious/);
+  const needs = /^NEEDS='(\d+)'$/m.exec(installParameters(plan) ?? "")?.[1];
+  assert.equal(Number(needs), Math.ceil(requiredBytes(layout) / 1024 ** 2));
+});
+
+test("a host with two disks gets both, each as it is declared", async () => {
+  await using folder = await temporaryFolder();
+  await using loops = new AsyncDisposableStack();
+  const devices: Record<string, string> = {};
+  for (const name of ["main", "data"]) {
+    const image = join(folder.path, name);
+    await writeFile(image, "");
+    await truncate(image, 1024 ** 3);
+    devices[name] = loops.use(await loopDevice(image)).device;
+  }
+  const plan = planWith({
+    disko: {
+      devices: {
+        disk: {
+          data: {
+            device: "/dev/vdb",
+            content: {
+              partitions: {
+                data: {
+                  size: "100%",
+                  content: { type: "btrfs", subvolumes: { "@data": { mountpoint: "/srv/data" } } },
+                },
+              },
+            },
+          },
+        },
+      },
+    },
+  });
+  const closure = await smallClosure(folder.path);
+  const given = plan.disk.disks.map(({ name }) => `${name}=${devices[name]}`);
+  const targets = installTargets(plan, given.toReversed());
+  await installOnDevices({ plan, closure, targets, onProgress: () => {} });
+  await assertInstalled(devices.main ?? "");
+  assert.match(await run("blkid", ["--probe", `${devices.data}p1`]), /TYPE="btrfs"/);
+  assert.ok(!(await run("findmnt", ["--list", "--output", "SOURCE"])).includes(devices.data ?? ""));
+  // A second time: what the first has left does not hinder it.
+  await installOnDevices({ plan, closure, targets, onProgress: () => {} });
+  await assertInstalled(devices.main ?? "");
+});
+
+test("an image in qcow2 takes its name when it is whole, and nothing else is left beside it", async () => {
+  await using folder = await temporaryFolder();
+  const plan = planWith();
+  const closure = await smallClosure(folder.path);
+  const images = join(folder.path, "images");
+  const file = join(images, "test.qcow2");
+  const request = { plan, closure, file, size: 1024 ** 3, installer: true };
+  const interrupted = makeCompressedImage({
+    ...request,
+    onProgress: (step) => {
+      assert.deepEqual(readdirSync(images).includes("test.qcow2"), false);
+      if (step.startsWith("converting")) throw new Error("stopped");
+    },
+  });
+  await assert.rejects(interrupted, /stopped/);
+  assert.deepEqual(await readdir(images), []);
+  // As a killed run leaves them.
+  for (const left of ["test.qcow2.partial", "test.qcow2.partial.raw"]) await writeFile(join(images, left), "left");
+  await makeCompressedImage(request);
+  assert.deepEqual(await readdir(images), ["test.qcow2"]);
+  assert.match(await run("qemu-img", ["check", file]), /No errors were found/);
+  const raw = join(images, "raw");
+  await run("qemu-img", ["convert", "-O", "raw", file, raw]);
+  await using loop = await loopDevice(raw);
+  await run("partx", ["--update", "--", loop.device]); // some kernels do not read a GPT
+  await assertInstalled(loop.device);
+  const entry = await run("mtype", ["-i", `${loop.device}p1`, "::/loader/entries/nixfleet-1+3.conf"]);
+  assert.match(entry, /nixfleet\.installer systemd\.set_credential=agetty\.autologin:root/);
 });
 
 async function mountPoint(folder: string): Promise<string> {

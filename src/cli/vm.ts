@@ -1,16 +1,14 @@
 /** `nixfleet vm HOST` */
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { buildHost } from "../deploy/build.ts";
-import { provideImage } from "../deploy/image.ts";
 import { machineOf, runInTerminal } from "../deploy/vm.ts";
-import { GIB } from "../layout/size.ts";
+import { findVmDisk, provideVmDisk, type VmDisk } from "../deploy/vm-disk.ts";
 import { temporaryFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
+import type { HostPlan } from "../plan/host.ts";
 import { freePort, sshAccess } from "../vm/ssh.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { say } from "./output.ts";
 import { withProgress } from "./progress.ts";
+import { isRoot, requireRoot } from "./root.ts";
 
 export interface VmFlags {
   readonly sshPort?: string;
@@ -23,14 +21,7 @@ export async function vm(file: string, name: string, flags: VmFlags): Promise<vo
   const sshPort = flags.sshPort === undefined ? await freePort() : number("--ssh-port", flags.sshPort, 1, 65535);
   const { host, folder } = await loadHost(file, name);
   const plan = planOf(host, folder);
-  const state = join(folder, ".nixfleet", "vm");
-  const image = join(state, `${name}.img`);
-  await mkdir(state, { recursive: true });
-  if (flags.fresh) await rm(image, { force: true });
-  const closure = await withProgress(`Build ${name}`, (onProgress) =>
-    buildHost(plan, { fleetFolder: folder, onProgress }),
-  );
-  await provideImage({ plan, closure, file: image, size: 8 * GIB });
+  const { closure, image } = await diskOf(plan, folder, flags.fresh ?? false);
   const machine = await machineOf(plan, closure, image);
   await using keys = await temporaryFolder();
   const access = await sshAccess(keys.path, sshPort);
@@ -47,6 +38,17 @@ export async function vm(file: string, name: string, flags: VmFlags): Promise<vo
   // Only for a machine that is run here, and never in its closure: see systemd.system-credentials(7).
   const credentials = { ...access.credentials, "agetty.autologin": "root", "login.noauth": "yes" };
   await runInTerminal({ ...machine, memory }, sshPort, credentials);
+}
+
+/** Root builds and makes it; for anybody else it has to be there. */
+async function diskOf(plan: HostPlan, folder: string, fresh: boolean): Promise<VmDisk> {
+  const found = isRoot() || fresh ? null : await findVmDisk(plan, folder);
+  if (found !== null) return found;
+  requireRoot(
+    `make the disk of ${plan.hostName} as it is declared now`,
+    "its files belong to root and to Debian's users; once it is made, it runs without root, if NIXFLEET_CACHE names a cache that you can read",
+  );
+  return withProgress(`Build ${plan.hostName}`, (onProgress) => provideVmDisk(plan, folder, { fresh, onProgress }));
 }
 
 function number(flag: string, text: string, lowest: number, highest: number): number {

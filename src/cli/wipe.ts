@@ -11,6 +11,7 @@ import { UserError } from "../modules/errors.ts";
 import type { WipePlan } from "../plan/wipe.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print, printJson } from "./output.ts";
+import { requireRoot } from "./root.ts";
 
 export interface WipeFlags {
   readonly device: string;
@@ -33,6 +34,7 @@ const reportSchema = z.object({
 export async function wipe(fleetFile: string, flags: WipeFlags): Promise<void> {
   if (!existsSync(flags.device))
     throw new UserError(`there is no device ${flags.device}`, ["`lsblk --fs` lists the devices and what they hold"]);
+  requireRoot("wipe a filesystem", "it is mounted for that");
   const { retentionDays, keepNewest } = flags.host === undefined ? DEFAULTS : await retentionOf(fleetFile, flags.host);
   await using folder = await temporaryFolder();
   // Where no name has a blank, which the script does not look for in a list of mounts.

@@ -23,15 +23,16 @@ export function defaultCacheFolder(env: Readonly<Record<string, string | undefin
   return env.NIXFLEET_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "nixfleet");
 }
 
+/** To look things up in: it need not be there, nor be writable. */
+export function cacheAt(path: string = defaultCacheFolder()): Cache {
+  const folder = resolve(path);
+  return { folder, debs: join(folder, "debs"), store: join(folder, "store"), index: join(folder, "index") };
+}
+
 /** @throws UserError when the folder cannot be made or written */
 export async function openCache(path: string = defaultCacheFolder()): Promise<Cache> {
-  const folder = resolve(path);
-  const cache = {
-    folder,
-    debs: join(folder, "debs"),
-    store: join(folder, "store"),
-    index: join(folder, "index"),
-  };
+  const cache = cacheAt(path);
+  const { folder } = cache;
   try {
     for (const part of [cache.debs, cache.store, cache.index]) await mkdir(part, { recursive: true });
     await access(folder, constants.W_OK);

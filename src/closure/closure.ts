@@ -4,7 +4,7 @@ import { UserError } from "../modules/errors.ts";
 import type { HostPlan } from "../plan/host.ts";
 import type { AccountIds } from "./account-ids.ts";
 import type { Activation } from "./activation.ts";
-import { type Cache, lockCache, lookUp, openCache } from "./cache.ts";
+import { type Cache, cacheAt, lockCache, lookUp, openCache } from "./cache.ts";
 import { diskFull } from "./disk-full.ts";
 import { hostInputs, hostObject } from "./host-object.ts";
 import { type LockEntry, packageRequest, readLock, requestKey } from "./lock.ts";
@@ -45,14 +45,11 @@ export interface BuildOptions {
  */
 export async function buildClosure(plan: HostPlan, activation: Activation, options: BuildOptions): Promise<Closure> {
   const progress = options.onProgress ?? (() => {});
+  const found = await findClosure(plan, activation, options);
+  if (found !== null) return found;
+  refuseUnprivileged();
   const cache = await openCache(options.cache);
   try {
-    const lock = await readLock(options.fleetFolder);
-    const locked = lock.requests[requestKey(packageRequest(plan.packages))];
-    const made = locked === undefined ? null : await lookUpClosure(plan, activation, locked, lock.ids, cache);
-    if (made !== null) return made;
-
-    refuseUnprivileged();
     await using _ = await lockCache(cache, () => progress("waiting for another build to end"));
     const entry = await lockRequest(plan, options, cache, progress);
     const { ids } = await readLock(options.fleetFolder);
@@ -74,7 +71,7 @@ export async function findClosure(
   activation: Activation,
   options: Pick<BuildOptions, "fleetFolder" | "cache">,
 ): Promise<Closure | null> {
-  const cache = await openCache(options.cache);
+  const cache = cacheAt(options.cache);
   const lock = await readLock(options.fleetFolder);
   const locked = lock.requests[requestKey(packageRequest(plan.packages))];
   return locked === undefined ? null : lookUpClosure(plan, activation, locked, lock.ids, cache);
@@ -101,6 +98,7 @@ function described(host: string, packages: string, cache: Cache, fresh: boolean)
 function refuseUnprivileged(): void {
   if (process.getuid?.() === 0) return;
   throw new UserError("only root can build a closure", [
-    "its files belong to root and to the users of Debian's packages: run the command again with sudo",
+    "its files belong to root and to the users of Debian's packages",
+    "run the command again with sudo",
   ]);
 }

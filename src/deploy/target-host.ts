@@ -31,7 +31,7 @@ export function targetHost(
 
 function thisHost(): TargetHost {
   if (process.getuid?.() !== 0)
-    throw new UserError("only root can change this host", [
+    throw new UserError("only root can look after this machine", [
       "run the command again with sudo, or name another host with --target-host root@HOST",
     ]);
   const argv = (command: string) => ["sh", "-c", command];

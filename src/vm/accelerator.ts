@@ -26,8 +26,10 @@ export async function workingAccelerator(
   const known = (await readFile(file, "utf8").catch(() => "")).trim().split(" ");
   if (known[0] === boot && (known[1] === "kvm" || known[1] === "tcg")) return known[1];
   const found = (await kvmRuns(platform, kernel)) ? "kvm" : "tcg";
-  await mkdir(cacheFolder, { recursive: true });
-  await writeFile(file, `${boot} ${found}\n`);
+  // Another user's cache is only read.
+  await mkdir(cacheFolder, { recursive: true })
+    .then(() => writeFile(file, `${boot} ${found}\n`))
+    .catch(() => {});
   return found;
 }
 

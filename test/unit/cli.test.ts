@@ -105,6 +105,20 @@ test("show --why says which definitions made a value", async () => {
   );
 });
 
+test("what is no generation, no count and no size is refused before anybody is asked", async () => {
+  for (const [args, says] of [
+    [["rollback", "abc"], /"abc" is not a generation/],
+    [["rollback", "--", "--conf"], /"--conf" is not a generation/],
+    [["gc", "--keep", "0"], /--keep wants a number of generations, at least 1, got 0/],
+    [["image", "standalone", "--format", "vdi"], /vdi is not a format of images/],
+    [["image", "standalone", "--size", "large"], /"large" is not a size/],
+  ] as const) {
+    const { code, stderr, stdout } = await nixfleet(["--fleet", EXAMPLE, ...args]);
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, says);
+  }
+});
+
 test("wrong usage is exit code 2", async () => {
   for (const args of [["nonsense"], ["plan"], ["check", "--nonsense"], ["wipe"]])
     assert.equal((await nixfleet(args)).code, 2, args.join(" "));

@@ -12,7 +12,7 @@ export interface TemplateOptions {
 }
 
 export interface UefiTemplateOptions extends TemplateOptions {
-  /** The size of the EFI system partition; 512M unless said. */
+  /** The size of the EFI system partition, which holds the kernels of all generations; 1G unless said. */
   readonly espSize?: string;
 }
 
@@ -100,7 +100,7 @@ const EPHEMERAL = {
 /** GRUB's own partition. */
 const BIOS = { bios: { size: "1M", type: "EF02" } };
 
-function esp({ espSize = "512M" }: UefiTemplateOptions) {
+function esp({ espSize = "1G" }: UefiTemplateOptions) {
   const mountOptions = ["umask=0077"];
   const content = { type: "filesystem", format: "vfat", label: "ESP", mountpoint: "/boot", mountOptions };
   return { ESP: { size: espSize, type: "EF00", content } };

@@ -5,8 +5,13 @@ say() {
   printf 'nixfleet: %s\n' "$1" >&2
 }
 
-# Prints $1 as a JSON string; an empty one as null.
+# What is a character (RFC 3629), as bytes.
+UTF8='[\x02-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]'
+UTF8="$UTF8|\\xf0[\\x90-\\xbf][\\x80-\\xbf]{2}|[\\xf1-\\xf3][\\x80-\\xbf]{3}|\\xf4[\\x80-\\x8f][\\x80-\\xbf]{2}"
+
+# Prints $1 as a JSON string; an empty one as null. JSON is UTF-8: of bytes that are not, a question mark tells.
 jsonString() {
+  case $1 in *[![:print:][:cntrl:]]*) set -- "$(printf '%s' "$1" | sed -E "s/($UTF8)|./\\1\\x01/g; s/(^|\\x01)\\x01/\\1?/g; s/\\x01//g")" ;; esac
   [ -n "$1" ] || {
     printf null
     return

@@ -160,10 +160,10 @@ pruneOldRoots() {
 
 # There must be a root to boot: where there is none, the one that has just been retired, or the newest.
 putBackRoot() {
-  if exists @root || [ -L old_roots ]; then return 0; fi
+  ! exists @root || return 0
   previous=${retired:+old_roots/$retired}
   # shellcheck disable=SC2046,SC2086
-  [ -n "$previous" ] || for path in $(stat -c %i:%n -- $OLD_ROOTS 2>/dev/null); do
+  [ -n "$previous" ] || [ -L old_roots ] || for path in $(stat -c %i:%n -- $OLD_ROOTS 2>/dev/null); do
     case $path in 256:*) previous=${path#256:} ;; esac
   done
   if [ -n "$previous" ]; then
@@ -202,8 +202,8 @@ finish() {
     fi
   fi
   writeReport >"$REPORT"
-  [ "$outcome" != failed ]
-  exit
+  # In a trap `exit` alone repeats the status with which the script was ended.
+  if [ "$outcome" = failed ]; then exit 1; else exit 0; fi
 }
 
 writeReport() {

@@ -1,12 +1,14 @@
 /** Damage to a filesystem that can still be mounted, as a bad disk does it. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { run } from "../../src/machine/process.ts";
+import { released } from "./released.ts";
 import type { Filesystem } from "./wipe-filesystem.ts";
 
 /** Makes the checksum of all that a subvolume holds wrong, in each copy: nothing of it can be read any more. */
 export async function damageSubvolume({ device, top }: Filesystem, path: string): Promise<void> {
   const id = (await run("btrfs", ["inspect-internal", "rootid", `${top}/${path}`])).trim();
   await run("umount", [top]);
+  await released(device);
   const roots = await run("btrfs", ["inspect-internal", "dump-tree", "--tree", "root", device]);
   const [, address = ""] = new RegExp(`key \\(${id} ROOT_ITEM .*\\n.*\\n?.* bytenr (\\d+)`).exec(roots) ?? [];
   const copies = await run("btrfs-map-logical", ["--logical", address, device]);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { run } from "../../src/machine/process.ts";
 import { damageSubvolume } from "./damage.ts";
 import { type Fault, FIRST } from "./fault.ts";
-import { has, names, subvolume, wipe } from "./wipe-filesystem.ts";
+import { has, names, prune, subvolume, wipe } from "./wipe-filesystem.ts";
 
 export const ROOT_FAULTS: readonly Fault[] = [
   {
@@ -149,6 +149,23 @@ export const ROOT_FAULTS: readonly Fault[] = [
     outcome: "untouched",
     says: /old_roots is a link/,
     check: (fs) => assert.deepEqual(names(fs, "@persist"), ["precious"]),
+  },
+  {
+    fault: "a crash left no @root, and old_roots is a link",
+    happens: "a fresh root; what the link leads to is not touched",
+    arrange: async (fs) => {
+      await subvolume(fs.top, "@persist/20200101T000000.000Z");
+      await run("btrfs", ["subvolume", "delete", join(fs.top, "@root")]);
+      symlinkSync("@persist", join(fs.top, "old_roots"));
+    },
+    outcome: "untouched",
+    says: /old_roots is a link/,
+    check: (fs) => {
+      assert.deepEqual(names(fs, "@root"), ["etc"]);
+      assert.deepEqual(names(fs, "@persist"), ["20200101T000000.000Z", "precious"]);
+      assert.match(prune(fs, { KEEP_NEWEST: 0 }).stderr, /old_roots is a link/);
+      assert.deepEqual(names(fs, "@persist"), ["20200101T000000.000Z", "precious"]);
+    },
   },
   {
     fault: "old_roots is a file",

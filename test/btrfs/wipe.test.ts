@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run } from "../../src/machine/process.ts";
 import { mounted } from "../../src/machine/resources.ts";
-import { filesystem, has, leftovers, names, subvolume, wipe } from "./wipe-filesystem.ts";
+import { filesystem, has, leftovers, names, prune, subvolume, wipe } from "./wipe-filesystem.ts";
 
 const FIRST = "20261123T000312.000Z";
 
@@ -60,6 +60,27 @@ test("equal and backward clocks give distinct names in the right order", async (
   assert.deepEqual(names(fs, `old_roots/${FIRST}`), ["boot", "mark"], "no root is inside another");
 });
 
+test("an old root is called by the time at which it is retired, in UTC, wherever the host is", async () => {
+  await using fs = await filesystem();
+  const mtime = new Date("2020-01-01T00:00:00Z");
+  utimesSync(join(fs.top, "@root"), mtime, mtime);
+  const zone = process.env.TZ;
+  process.env.TZ = "Ahead-14";
+  try {
+    const before = Date.now();
+    const retired = wipe(fs, { NOW: "" }).report.retired ?? "";
+    const name = (time: number) => new Date(time).toISOString().replace(/[-:]/g, "");
+    assert.ok(retired > name(before - 1000) && retired <= name(Date.now()), retired);
+    const later = name(Date.now() + 3_600_000);
+    await subvolume(fs.top, `old_roots/${later}`);
+    const { report } = prune(fs, { NOW: "", RETENTION_DAYS: 0, KEEP_NEWEST: 0 });
+    assert.deepEqual(report.pruned, [], "the clock is before the newest");
+  } finally {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  }
+});
+
 test("the counter runs on into the seconds, and names keep their order", async () => {
   await using fs = await filesystem();
   await subvolume(fs.top, "old_roots/20261123T000312.999Z");
@@ -86,6 +107,26 @@ test("the wipe runs once for each report, so once in a boot", async () => {
   assert.deepEqual(names(fs, "old_roots"), [FIRST]);
 });
 
+test("what fails once the root is fresh does not fail the boot, and is said", async () => {
+  await using fs = await filesystem();
+  const tools = join(fs.scratch, "tools");
+  mkdirSync(tools);
+  writeFileSync(join(tools, "umount"), "#!/bin/sh\necho it is odd >&2; exit 1\n", { mode: 0o755 });
+  const { exitCode, stderr, report } = wipe(fs, {}, `${tools}:${process.env.PATH}`);
+  await run("umount", [fs.mountpoint]);
+  assert.equal(exitCode, 0);
+  assert.match(stderr, /the root is wiped, but unmountFilesystem: .* cannot be unmounted: it is odd/);
+  assert.equal(report.outcome, "wiped");
+  assert.match(report.reason ?? "", /cannot be unmounted: it is odd/);
+});
+
+test("where a failure halts the host, that is what is said", async () => {
+  await using fs = await filesystem();
+  assert.match(wipe(fs, { KEEP_NEWEST: "" }).stderr, /THE ROOT IS NOT WIPED.*\n.*the previous root is used/);
+  const { stderr } = wipe(fs, { KEEP_NEWEST: "", ON_FAILURE: "halt" });
+  assert.match(stderr, /THE ROOT IS NOT WIPED.*\n.*this host must not run on an old root/);
+});
+
 test("a mounted @root is never retired, wherever and whatever of it is mounted", async () => {
   await using fs = await filesystem();
   const place = join(fs.scratch, "place");
@@ -98,63 +139,31 @@ test("a mounted @root is never retired, wherever and whatever of it is mounted",
     assert.match(report.reason ?? "", /@root is mounted/);
     assert.deepEqual(names(fs), ["@nix", "@persist", "@root"]);
   }
+  const MOUNTPOINT = join(fs.scratch, "not as mountinfo has it");
+  mkdirSync(MOUNTPOINT);
+  assert.match(wipe(fs, { MOUNTPOINT }).report.reason ?? "", /@root is mounted/, "nor where that cannot be told");
   await using _ = await mounted(fs.device, place, ["subvol=@persist"]);
-  assert.equal(wipe(fs).exitCode, 0, "something else of the filesystem may be mounted");
+  await using other = await filesystem();
+  const elsewhere = join(fs.scratch, "elsewhere");
+  mkdirSync(elsewhere);
+  await using __ = await mounted(other.device, elsewhere, ["subvol=@root"]);
+  assert.equal(wipe(fs).exitCode, 0, "something else of the filesystem may be mounted, and the @root of another");
 });
 
-test("a rescue boot leaves everything as it is; the closure comes from the kernel command line", async () => {
+test("the report is JSON whatever a tool says, in whatever bytes", async () => {
   await using fs = await filesystem();
+  const LABEL = 'a "quoted" \\ label\nof two lines, with ü and 😀';
+  assert.match(wipe(fs, { LABEL, DEVICE: "" }).report.reason ?? "", /a "quoted" \\ label of two lines, with ü and 😀;/);
+  const REPORT = join(fs.scratch, "bytes.json");
   const KERNEL_COMMAND_LINE = join(fs.scratch, "cmdline");
-  const boot = { KERNEL_COMMAND_LINE, NIX_SUBVOLUME: "@nix", CLOSURE_ROOT: "" };
-  const closure = "root=/dev/x * nixfleet.closure=/nix/store/abc-nixfleet-test rootflags=subvol=@root,noatime";
-  for (const rescue of ["nixfleet.wipe=skip", `rootflags=noatime,subvol=old_roots/${FIRST}`]) {
-    writeFileSync(KERNEL_COMMAND_LINE, `${closure} ${rescue}\n`);
-    const skipped = wipe(fs, boot);
-    assert.equal(skipped.exitCode, 0, skipped.stderr);
-    assert.equal(skipped.report.outcome, "skipped");
-    assert.equal(skipped.report.reason, `${rescue} is on the kernel command line`);
-    assert.deepEqual(names(fs), ["@nix", "@persist", "@root"]);
-    assert.ok(has(fs, "@root/mark"));
-  }
-  writeFileSync(KERNEL_COMMAND_LINE, `${closure}\n`);
-  const { report } = wipe(fs, boot);
-  assert.equal(report.created, "snapshot");
-  assert.equal(report.closure, "/nix/store/abc-nixfleet-test");
-  for (const bad of [
-    "",
-    "nixfleet.closure=/nix/store/gone",
-    "nixfleet.closure=/nix/store/../x",
-    "nixfleet.closure=/etc",
-  ]) {
-    writeFileSync(KERNEL_COMMAND_LINE, `${bad}\n`);
-    assert.equal(wipe(fs, boot).exitCode, 1, bad);
-  }
-  assert.deepEqual(names(fs, "old_roots"), [FIRST]);
-});
-
-test("two filesystems with the label: neither is touched, both are named", async () => {
-  await using one = await filesystem({ label: "twin-root" });
-  const byLabel = { DEVICE: "", LABEL: "twin-root" };
-  assert.equal(wipe(one, byLabel).exitCode, 0, "one alone is found by its label");
-  await using other = await filesystem({ label: "twin-root" });
-  const LABEL_LINK = join(one.scratch, "link");
-  symlinkSync("before", LABEL_LINK);
-  const { exitCode, report } = wipe(one, { ...byLabel, LABEL_LINK });
-  assert.equal(exitCode, 1);
-  assert.match(report.reason ?? "", new RegExp(`two filesystems.*${one.device} `));
-  assert.match(report.reason ?? "", new RegExp(other.device));
-  assert.deepEqual(names(one, "old_roots"), [FIRST]);
-  assert.deepEqual(names(other), ["@nix", "@persist", "@root"]);
-  assert.equal(readlinkSync(LABEL_LINK), "before");
-  await run("btrfs", ["subvolume", "delete", join(other.top, "@root")]);
-  assert.equal(wipe(one, { ...byLabel, LABEL_LINK }).exitCode, 1);
-  assert.equal(readlinkSync(LABEL_LINK), one.device, "the boot goes on with the one that has a root");
-  assert.deepEqual(leftovers(one), []);
-});
-
-test("the report is JSON whatever a tool says", async () => {
-  await using fs = await filesystem();
-  symlinkSync("@persist", join(fs.top, "old_roots"));
-  const { report } = wipe(fs, { LABEL: 'a "quoted" \\ label\nof two lines', DEVICE: "" });
-  assert.match(report.reason ?? "", /a "quoted" \\ label of two lines/);
+  const every = Buffer.from(
+    Array.from({ length: 255 }, (_, index) => index + 1).filter((byte) => ![9, 10, 32].includes(byte)),
+  );
+  writeFileSync(
+    KERNEL_COMMAND_LINE,
+    Buffer.concat([Buffer.from("nixfleet.closure=/etc/"), every, Buffer.from("ü\xf0\n", "latin1"), Buffer.from("\n")]),
+  );
+  assert.equal(wipe(fs, { REPORT, KERNEL_COMMAND_LINE, NIX_SUBVOLUME: "@nix" }).exitCode, 1);
+  const text = new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(REPORT));
+  assert.match(JSON.parse(text).reason, /nixfleet.closure=\/etc\/.*!"#\$%&'\(\)\*\+,.*}~.*\?.* names no closure$/);
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { scriptParameters, WIPE_SCRIPT } from "../../src/initrd/files.ts";
 import { CommandError, run } from "../../src/machine/process.ts";
 import { loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
+import { checkFilesystem } from "../btrfs/released.ts";
 import type { Random } from "./random.ts";
 import { recorded } from "./recorded-device.ts";
 import { PARAMETERS, populate, type Scenario } from "./scenarios.ts";
@@ -84,7 +85,7 @@ export async function bootOn(
   {
     await using loop = await loopDevice(image);
     if (thoroughly) {
-      await run("btrfs", ["check", "--readonly", loop.device]);
+      await checkFilesystem(loop.device);
       state = await lookedAt(loop.device, folder.path, async (top) => {
         const found = stateOf(top);
         checkNothingLost(before, found, scenario);
@@ -105,7 +106,7 @@ export async function bootOn(
       const left = scenario.due.filter((name) => after.has(`old_roots/${name}`));
       assert.deepEqual(left, [], "what was due is pruned in the end");
     });
-    if (thoroughly) await run("btrfs", ["check", "--readonly", loop.device]);
+    if (thoroughly) await checkFilesystem(loop.device);
   }
   return state;
 }

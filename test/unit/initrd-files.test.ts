@@ -79,10 +79,17 @@ test("the wipe of a plan has its parameters, and the mount of the root wants it"
   assert.match(conf, /^LABEL='root'\nRETENTION_DAYS='30'\nKEEP_NEWEST='3'\nON_FAILURE='boot'\n/);
   assert.match(conf, /^NIX_SUBVOLUME='@nix'$/m);
   assert.ok(paths(files).includes("/etc/systemd/system/sysroot.mount.wants/nixfleet-wipe.service"));
+  assert.ok(!paths(files).includes("/etc/systemd/system/sysroot.mount.requires/nixfleet-wipe.service"));
   assert.match(
     text(files, "/etc/nixfleet/activate.conf"),
     /^MACHINE_ID='\/persist\/etc\/machine-id'\nID_MAPS=''\nKEYS='alice \//,
   );
+});
+
+test("what the wipe leaves is pruned on the running host, with the same parameters", () => {
+  const files = continuationFiles(PLAN);
+  assert.ok(paths(files).includes("/etc/systemd/system/multi-user.target.wants/nixfleet-prune.service"));
+  assert.match(text(files, "/etc/nixfleet/wipe.conf"), /^LABEL='root'\nRETENTION_DAYS='30'\nKEEP_NEWEST='3'\n/);
 });
 
 test("onFailure = halt makes the mount of the root require the wipe", () => {
@@ -125,6 +132,40 @@ test("an ephemeral root without a subvolume for the store is refused", () => {
   const boot = { ...PLAN.boot, mounts: [mount("/", "subvol=@root"), mount("/nix", "ro")] };
   assert.throws(() => initrdFiles({ ...PLAN, boot }), /wants a btrfs subvolume mounted at \/nix/);
 });
+
+/** What a unit says, each key with all that it is given, as systemd adds it up. */
+function unit(name: string): ReadonlyMap<string, string> {
+  const lines = readFileSync(join(import.meta.dirname, "../../src/initrd", name), "utf8").split("\n");
+  const said = new Map<string, string>();
+  for (const line of lines) {
+    const [, key, value] = /^([A-Z]\w*)=(.*)$/.exec(line) ?? [];
+    if (key !== undefined) said.set(key, `${said.has(key) ? `${said.get(key)} ` : ""}${value}`);
+  }
+  return said;
+}
+
+for (const [promise, name, key, value] of [
+  ["comes after a resume from hibernation has been tried", "wipe", "After", /\bsystemd-hibernate-resume\.service\b/],
+  ["comes after the root device is there", "wipe", "After", /\binitrd-root-device\.target\b/],
+  ["is tried only with the root device", "wipe", "Requires", /\binitrd-root-device\.target\b/],
+  ["comes before the root is mounted", "wipe", "Before", /\bsysroot\.mount\b/],
+  ["never runs on a host that is up", "wipe", "AssertPathExists", /^\/etc\/initrd-release$/],
+  ["does not hold a shutdown", "wipe", "Conflicts", /^shutdown\.target$/],
+  ["is given up when it hangs", "wipe", "TimeoutStartSec", /^10min$/],
+  ["says on the console and in the journal what went wrong", "wipe", "StandardError", /^journal\+console$/],
+  ["halts the host where it must not go on", "wipe-halt.conf", "FailureAction", /^halt-force$/],
+  ["is not waited for by the boot", "prune", "After", /^multi-user\.target$/],
+  ["takes no time from others", "prune", "CPUSchedulingPolicy", /^idle$/],
+  ["takes no disk from others", "prune", "IOSchedulingClass", /^idle$/],
+  ["shows its mount to nobody", "prune", "PrivateMounts", /^yes$/],
+  ["comes when the root is mounted", "activate", "After", /\bsysroot\.mount\b/],
+  ["comes before the host's systemd", "activate", "Before", /\binitrd-switch-root\.target\b/],
+] as const) {
+  test(`what a unit is for: ${name.replace(/-.*/, "")} ${promise}`, () => {
+    const file = name.endsWith(".conf") ? `nixfleet-${name}` : `nixfleet-${name}.service`;
+    assert.match(unit(file).get(key) ?? "", value);
+  });
+}
 
 test("each oneshot of the initrd stays active, so that no later transaction starts it again", () => {
   const folder = join(import.meta.dirname, "../../src/initrd");

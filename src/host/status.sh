@@ -73,14 +73,23 @@ sayWipe() {
       bad "THE ROOT IS NOT WIPED: $(field "$wipe" reason)"
       echo 'The previous root was booted. What is wrong has to be put right; then reboot.'
       ;;
-    interrupted) bad 'THE WIPE WAS ENDED BEFORE ITS END: the root is a fresh one or the previous one.' ;;
+    interrupted)
+      bad 'THE WIPE WAS ENDED BEFORE ITS END: the root is a fresh one or the previous one.'
+      echo 'Nothing is lost, and the next boot wipes it: reboot.'
+      ;;
     *) bad "NOTHING IS KNOWN OF THE WIPE: $runtime/wipe.json is not there, or is not a report." ;;
   esac
 }
 
 sayActivation() {
   case $(field "$activation" outcome) in
-    complete) echo 'All that is declared is in place.' ;;
+    complete)
+      echo 'All that is declared is in place.'
+      [ -z "$(listed "$activation" differences)" ] || {
+        echo 'Some of it has another owner or mode than declared, and is left as it is:'
+        listed "$activation" differences | sed 's/^/  /'
+      }
+      ;;
     incomplete)
       bad 'NOT ALL THAT IS DECLARED IS IN PLACE:'
       problems "$activation"

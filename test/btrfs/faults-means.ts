@@ -50,7 +50,7 @@ export const MEANS_FAULTS: readonly Fault[] = [
     arrange: () => {},
     parameters: { CLOSURE_ROOT: "@nix/store/gone/root" },
     outcome: "untouched",
-    says: /there is no closure/,
+    says: /createRoot: there is no closure/,
   },
   {
     fault: "the closure has no root",

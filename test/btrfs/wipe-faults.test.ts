@@ -1,7 +1,7 @@
 /** One row a fault, each on a real filesystem made to have it: what is then the outcome, and what is left. */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -104,6 +104,7 @@ async function killedAt(fs: Filesystem, n: number, when: "before" | "after", t: 
     chmodSync(join(tools, tool), 0o755);
   }
   const conf = join(fs.scratch, "killed.conf");
+  const REPORT = join(fs.scratch, `killed-${n}.json`);
   writeFileSync(
     conf,
     scriptParameters({
@@ -113,7 +114,7 @@ async function killedAt(fs: Filesystem, n: number, when: "before" | "after", t: 
       KEEP_NEWEST: 1000,
       CLOSURE_ROOT,
       NOW: "2026-11-23 00:03:12",
-      REPORT: join(fs.scratch, `killed-${n}.json`),
+      REPORT,
     }),
   );
   const command = `export SCRIPT=$$; PATH=${tools}:$PATH; exec /bin/sh ${WIPE_SCRIPT} ${conf}`;
@@ -121,6 +122,7 @@ async function killedAt(fs: Filesystem, n: number, when: "before" | "after", t: 
   const signal = await new Promise<string | null>((resolve) => child.on("close", (_, by) => resolve(by)));
   // As the end of a boot does. A tool that outlived the script may still be in there for a moment.
   while (leftovers(fs).length > 0) await run("umount", [fs.mountpoint]).catch(() => setTimeout(20));
+  if (signal !== null) assert.equal(readFileSync(REPORT, "utf8"), '{"outcome":"interrupted"}\n');
   t.diagnostic(`${when} ${n}: ${signal ?? "not killed"}`);
   return signal !== null;
 }

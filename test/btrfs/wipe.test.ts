@@ -32,6 +32,7 @@ test("a wipe retires the root under its time, and a snapshot of the closure's ta
     ["mountFilesystem", "createRoot", "retireRoot", "pruneOldRoots", "unmountFilesystem"],
   );
   assert.ok(steps.every(({ milliseconds }) => milliseconds >= 0 && milliseconds < 10_000));
+  assert.ok(steps.some(({ milliseconds }) => milliseconds > 0));
   assert.deepEqual(leftovers(fs), []);
 });
 
@@ -118,6 +119,19 @@ test("what fails once the root is fresh does not fail the boot, and is said", as
   assert.match(stderr, /the root is wiped, but unmountFilesystem: .* cannot be unmounted: it is odd/);
   assert.equal(report.outcome, "wiped");
   assert.match(report.reason ?? "", /cannot be unmounted: it is odd/);
+});
+
+test("a wipe that is asked to end, as by its time limit, says where it was and leaves the root", async () => {
+  await using fs = await filesystem();
+  const tools = join(fs.scratch, "tools");
+  mkdirSync(tools);
+  writeFileSync(join(tools, "btrfs"), "#!/bin/sh\nkill -TERM $PPID; sleep 1\n", { mode: 0o755 });
+  const { exitCode, report } = wipe(fs, {}, `${tools}:${process.env.PATH}`);
+  assert.equal(exitCode, 1);
+  assert.equal(report.outcome, "failed");
+  assert.equal(report.reason, "it ended before its end, in createRoot");
+  assert.ok(has(fs, "@root/mark"));
+  assert.deepEqual(leftovers(fs), []);
 });
 
 test("where a failure halts the host, that is what is said", async () => {

@@ -125,6 +125,12 @@ describe("nixfleet status", () => {
       /^Nothing is pruned in a rescue boot\.$/m,
     ],
     [
+      "an owner that is not as declared",
+      { wipe: WIPED, activation: { ...COMPLETE, differences: [HOSTILE, "two"] }, prune: PRUNED },
+      0,
+      new RegExp(`^Some of it has another owner or mode than declared, .*:\n {2}${escaped(HOSTILE)}\n {2}two\n`, "m"),
+    ],
+    [
       "an old root that cannot be pruned",
       {
         wipe: WIPED,
@@ -160,7 +166,7 @@ describe("nixfleet status", () => {
       "a wipe that was killed",
       { wipe: '{"outcome":"interrupted"}\n', activation: COMPLETE },
       1,
-      /ENDED BEFORE ITS END/,
+      /ENDED BEFORE ITS END.*\n.*reboot/,
     ],
     ["half a report", { wipe: '{"outcome":"wi', activation: COMPLETE }, 1, /NOTHING IS KNOWN OF THE WIPE/],
     ["no report", {}, 1, /NOTHING IS KNOWN OF THE WIPE.*\n.*NOTHING IS KNOWN OF THE ACTIVATION/],

@@ -5,9 +5,9 @@ set -eu
 umask 022
 
 # In a process group that dies with this shell's parent, and with its own mounts and processes: whatever ends the
-# build, nothing of it stays mounted or goes on writing.
+# build, nothing of it stays mounted or goes on writing. What the builder unmounts meanwhile is unmounted there too.
 # INITRD=No keeps the kernel's hook from making an initrd for the builder: customize.sh makes a generic one.
-exec setpriv --pdeathsig KILL -- unshare --mount --pid --fork --kill-child --mount-proc -- \
+exec setpriv --pdeathsig KILL -- unshare --mount --propagation slave --pid --fork --kill-child --mount-proc -- \
   env -i \
   HOME=/root TERM=dumb TZ=UTC LC_ALL=C.UTF-8 \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \

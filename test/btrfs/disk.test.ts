@@ -12,6 +12,7 @@ import { run } from "../../src/machine/process.ts";
 import { type LoopDevice, loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
 import { UserError } from "../../src/modules/errors.ts";
 import { encrypted, esp, layout, root, rootContent, subvolume } from "../unit/disk-layout.ts";
+import { released } from "./released.ts";
 
 test("a formatted device has the partitions, labels and subvolumes of its layout", async () => {
   await using disk = await emptyDisk();
@@ -58,6 +59,7 @@ test("a device that holds data is refused with what it holds, and is not touched
   await formatDisk(layout, disk.device);
   const before = await firstMegabytes(disk.image);
   const other = { ...layout, partitions: [esp, { ...root, name: "other" }] };
+  await released(disk.device);
   await refused(
     formatDisk(other, disk.device),
     /holds data\n.*gpt[\s\S]*ESP \(128M\): vfat labelled BOOT[\s\S]*--wipe \/dev\/loop/,
@@ -85,6 +87,7 @@ test("a format that was interrupted half-way does not pass for a whole one", asy
     if (does.startsWith("label it")) throw stopped;
   };
   await rejects(formatDisk(layout, disk.device, { onCommand }), stopped);
+  await released(disk.device);
   await refused(formatDisk(layout, disk.device), /holds data/);
   await formatDisk(layout, disk.device, { wipe: disk.device });
 });
@@ -106,7 +109,9 @@ test("the named device is wiped, by any of its names, and nothing of the old sho
   await formatDisk(layout, disk.device);
   const name = join(disk.folder, "by-id");
   await symlink(disk.device, name);
+  await released(disk.device);
   await formatDisk(layout, name, { wipe: disk.device });
+  await released(disk.device);
   await formatDisk(layout, disk.device, { wipe: name });
   deepEqual((await contentsOf(disk.device)).subvolumes, ["@nix", "@persist", "@root", "@spare"]);
 });

@@ -7,6 +7,7 @@ import type { SwitchPlan } from "../plan/switch.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print, printJson } from "./output.ts";
 import { withProgress } from "./progress.ts";
+import { requireRoot } from "./root.ts";
 
 interface Options {
   readonly targetHost?: string;
@@ -17,6 +18,7 @@ interface Options {
 export async function switchHost(file: string, name: string, options: Options): Promise<void> {
   const { folder, host } = await loadHost(file, name);
   const plan = planOf(host, folder);
+  if (!options.dryRun) requireRoot("send a closure to a host", "some of its files are for root alone to read");
   const target = targetHost(options.targetHost);
   const title = `Switch ${name}`;
   const closure = await withProgress(title, (onProgress) => buildHost(plan, { fleetFolder: folder, onProgress }));

@@ -105,6 +105,16 @@ test("show --why says which definitions made a value", async () => {
   );
 });
 
+test("a machine that is not a host of NixFleet's, and one that is not there, are told so", async () => {
+  const { code, stderr } = await nixfleet(["generations"]);
+  assert.equal(code, 1);
+  assert.match(stderr, process.getuid?.() === 0 ? /this machine: it has no generations/ : /only root can look after/);
+  const other = await nixfleet(["gc", "--target-host", "-oProxyCommand=touch owned"]);
+  assert.equal(other.code, 1);
+  assert.match(other.stderr, /-oProxyCommand=touch owned cannot be reached|ssh is not installed/);
+  assert.ok(!existsSync(join(ROOT, "owned")));
+});
+
 test("what is no generation, no count and no size is refused before anybody is asked", async () => {
   for (const [args, says] of [
     [["rollback", "abc"], /"abc" is not a generation/],

@@ -9,7 +9,7 @@ import { PACKAGE_ROOT } from "../../src/cli/output.ts";
 import { run } from "../../src/machine/process.ts";
 import { planWith } from "./host.ts";
 
-const PAGES = ["scopes", "from-impermanence", "from-preservation"];
+const PAGES = ["install", "scopes", "from-impermanence", "from-preservation"];
 
 interface Snippet {
   readonly page: string;

@@ -102,7 +102,8 @@ placeEntries() {
 }
 
 # No link is followed, not even one that takes a folder's place meanwhile; no other filesystem is entered; and a file
-# with a further name elsewhere stays as it is: the user may have given it that name without having owned it.
+# with a further name elsewhere stays as it is: the user may have given it that name without having owned it. Of such
+# only the first are said: else a user could make the next boot wait for a million lines.
 giveKeys() {
   while read -r user path; do
     keys=$sysroot$path
@@ -112,7 +113,8 @@ giveKeys() {
       continue
     }
     message=$(find "$keys" -xdev ! \( -uid "${owner%:*}" -gid "${owner#*:}" \) \
-      \( \( -type d -o -links 1 \) -execdir chown -h "$owner" {} + -o -printf 'left as it is, it has several names: %p\n' \) 2>&1) || :
+      \( \( -type d -o -links 1 \) -execdir chown -h "$owner" {} + -o -printf 'left as it is, it has several names: %p\n' \) 2>&1 |
+      sed '20s/.*/and more/;21,$d') || :
     [ -z "$message" ] || complain "$message"
   done <<EOF
 $KEYS

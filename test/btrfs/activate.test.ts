@@ -102,6 +102,21 @@ test("keys become the user's, and nothing else does: no link is followed, no fil
   assert.match(report.problems.join(), /several names: .*stolen/);
 });
 
+test("a user who leaves a thousand files with several names does not hold the boot with a thousand lines", async () => {
+  await using root = await freshRoot([]);
+  const keys = join(root.path, "persist/home/alice/.keys");
+  mkdirSync(join(keys, "z"), { recursive: true });
+  writeFileSync(join(root.path, "persist/etc/host_key"), "secret");
+  for (let n = 0; n < 1000; n++) {
+    linkSync(join(root.path, "persist/etc/host_key"), join(keys, `stolen-${n}`));
+    writeFileSync(join(keys, `z/${n}`), "");
+  }
+  const { report } = activate(root, { KEYS: "alice /persist/home/alice/.keys" });
+  assert.equal(report.problems.length, 20);
+  assert.equal(report.problems.at(-1), "and more");
+  for (let n = 0; n < 1000; n++) assert.equal(statSync(join(keys, `z/${n}`)).uid, ALICE);
+});
+
 test("keys that are a link, or are not there, are nobody's business", async () => {
   await using root = await freshRoot([]);
   symlinkSync("../../etc", join(root.path, "persist/home/alice/.keys"));

@@ -11,7 +11,9 @@ import { switching } from "../../src/deploy/switch.ts";
 import { targetHost } from "../../src/deploy/target-host.ts";
 import { bareMachine } from "../../src/deploy/vm.ts";
 import { GIB } from "../../src/layout/size.ts";
+import { run } from "../../src/machine/process.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
+import { UserError } from "../../src/modules/errors.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { Machine } from "../../src/vm/machine.ts";
@@ -86,13 +88,20 @@ describe("nixfleet switch", () => {
   after(() => stack.disposeAsync());
 
   const line = async (command: string) => (await guest.ssh(command)).trim();
-  const target = () =>
-    targetHost("root@127.0.0.1", {
-      NIXFLEET_SSHOPTS: [
-        `-F none -p ${guest.sshPort} -i ${guest.keyFile} -o IdentitiesOnly=yes -o LogLevel=ERROR`,
-        "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
-      ].join(" "),
-    });
+  const access = () => ({
+    NIXFLEET_SSHOPTS: [
+      `-F none -p ${guest.sshPort} -i ${guest.keyFile} -o IdentitiesOnly=yes -o LogLevel=ERROR`,
+      "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+    ].join(" "),
+  });
+  const target = () => targetHost("root@127.0.0.1", access());
+  /** A command of this project, from here. */
+  const nixfleet = (...args: string[]) =>
+    run("bin/nixfleet", [...args, "--target-host", "root@127.0.0.1"], { cwd: PACKAGE_ROOT, env: access() });
+  const listed = async () =>
+    (JSON.parse(await nixfleet("generations", "--json")) as { number: number; runs: boolean; chosen: boolean }[]).map(
+      ({ number, runs, chosen }) => [number, runs, chosen],
+    );
   const doSwitch = async () => {
     const { perform } = await switching(closure, target());
     const { done, problems } = await perform(() => {});
@@ -160,6 +169,19 @@ describe("nixfleet switch", () => {
     assert.equal(await line("cat /proc/self/mountinfo"), before);
   });
 
+  test("its generations are listed, chosen and deleted from here", async () => {
+    assert.deepEqual(await listed(), [
+      [2, false, false],
+      [1, true, false],
+    ]);
+    assert.match(await nixfleet("generations"), /installed +state +what changed\n.*\n2 .* not proved, 3 tries left/);
+    assert.match(await nixfleet("rollback", "1"), /^the next boot is generation 1 of/);
+    assert.deepEqual((await listed())[1], [1, true, true]);
+    assert.match(await nixfleet("rollback", "newest"), /newest generation that works/);
+    assert.equal(await nixfleet("gc", "--dry-run"), "there is nothing to delete\n");
+    await assert.rejects(nixfleet("rollback", "7"), said(/nixfleet: root@127\.0\.0\.1: there is no generation 7/));
+  });
+
   test("the host boots into it by itself", async () => {
     await guest.shutdown(BOOT_TIME);
     guest = await start();
@@ -170,7 +192,21 @@ describe("nixfleet switch", () => {
     );
     assert.equal(await line("systemctl --failed --no-legend --plain"), "");
   });
+
+  test("what no generation needs any more is deleted from here", async () => {
+    const both = await line("ls /nix/store | wc -l");
+    assert.match(await nixfleet("gc", "--keep", "1"), /^deleted \w{32}-nixfleet-tested\n$/);
+    assert.equal(await line("ls /nix/store | wc -l"), String(Number(both) - 1));
+    assert.deepEqual(await listed(), [[2, true, false]]);
+  });
 });
+
+function said(reason: RegExp) {
+  return (error: unknown) => {
+    assert.match(error instanceof UserError ? error.text : String(error), reason);
+    return true;
+  };
+}
 
 function firstWords(text: string): string {
   return text

@@ -65,11 +65,11 @@ export const PRUNING_FAULTS: readonly Fault[] = [
     restore: async (fs) => void (await run("umount", [join(fs.scratch, "place")])),
   },
   {
-    fault: "an old root holds a swap file that is in use",
+    fault: "a subvolume nested in an old root holds a swap file that is in use",
     happens: "it stays and is named; the others are pruned",
     arrange: async (fs) => {
-      await subvolume(fs.top, OLDEST, "old_roots/20200102T000000.000Z");
-      const swap = join(fs.top, OLDEST, "swapfile");
+      await subvolume(fs.top, OLDEST, `${OLDEST}/nested`, "old_roots/20200102T000000.000Z");
+      const swap = join(fs.top, OLDEST, "nested/swapfile");
       await run("btrfs", ["filesystem", "mkswapfile", "--size", "8m", swap]);
       await run("swapon", [swap]);
     },
@@ -77,7 +77,7 @@ export const PRUNING_FAULTS: readonly Fault[] = [
     outcome: "wiped",
     says: /20200101T000000.000Z cannot be deleted/,
     check: (fs) => assert.deepEqual(names(fs, "old_roots"), ["20200101T000000.000Z", FIRST]),
-    restore: async (fs) => void (await run("swapoff", [join(fs.top, OLDEST, "swapfile")])),
+    restore: async (fs) => void (await run("swapoff", [join(fs.top, OLDEST, "nested/swapfile")])),
   },
   {
     fault: "an old root is damaged: its checksums are wrong",

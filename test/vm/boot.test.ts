@@ -1,7 +1,8 @@
 /** The way of a real host: built, booted, written to, its power cut, booted again. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before as beforeAll, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { planOf } from "../../src/cli/load-fleet.ts";
 import { PACKAGE_ROOT } from "../../src/cli/output.ts";
 import { buildHost } from "../../src/deploy/build.ts";
@@ -14,36 +15,37 @@ import type { PersistenceEntry } from "../../src/plan/persistence.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { Machine } from "../../src/vm/machine.ts";
-import { PASSWORD_HASH, tested } from "./fleet.ts";
+import { PASSWORD_HASH, testedWithSwap } from "./fleet.ts";
 
 const BOOT_TIME = 300_000;
 // Shares the example's lock, and so its package tree.
 const fleetFolder = join(PACKAGE_ROOT, "examples", "standalone");
-const plan = planOf(tested, fleetFolder);
+const plan = planOf(testedWithSwap, fleetFolder);
 const { entries } = plan.persistence;
 
 describe("a host with an ephemeral root", () => {
   const stack = new AsyncDisposableStack();
   /** By itself, from its disk; or, to change what the kernel is told, from a kernel given to QEMU. */
-  let start: (change?: (parameter: string) => string) => Promise<Machine>;
+  let start: (
+    change?: (parameter: string) => string,
+    until?: (machine: Machine) => Promise<unknown>,
+  ) => Promise<Machine>;
   let guest: Machine;
   const firstBoot = { machineId: "", hostKey: "", bootId: "" };
 
-  before(async () => {
+  beforeAll(async () => {
     const scratch = stack.use(await temporaryFolder());
     const image = join(scratch.path, "tested.img");
     const closure = await buildHost(plan, { fleetFolder });
     await provideImage({ plan, closure, file: image, size: 8 * GIB });
     const firmware = await uefiFirmware(plan.platform, join(scratch.path, "variables"));
-    start = async (change) => {
+    start = async (change, until = comesUp) => {
       const direct = await machineOf(plan, closure, image);
       const options =
         change === undefined
           ? await bareMachine(plan, direct.kernel, image, firmware)
           : { ...direct, kernelParameters: direct.kernelParameters.map(change) };
-      const machine = stack.use(await bootMachine(options, (machine) => machine.waitForSsh(BOOT_TIME)));
-      await machine.ssh("systemctl is-system-running --wait || true");
-      return machine;
+      return stack.use(await bootMachine(options, until));
     };
     guest = await start();
   });
@@ -138,11 +140,31 @@ describe("a host with an ephemeral root", () => {
     assert.deepEqual(JSON.parse(await guest.ssh("cat /run/nixfleet/activation.json")).carried, REPLACED.toSorted());
   });
 
-  test("an old root is booted by its name, and everything stays as it is", async () => {
-    const roots = "mount -o subvolid=5,ro /dev/disk/by-label/root /mnt; ls /mnt /mnt/old_roots; umount /mnt";
-    const before = await lines(roots);
-    const last = before.at(-2); // that of the first boot
+  const roots = "mount -o subvolid=5,ro /dev/disk/by-label/root /mnt; ls /mnt /mnt/old_roots; umount /mnt";
+  let before: string[] = [];
+
+  test("a host that hibernated is resumed, on the root that it has in memory, and is not wiped", async () => {
+    before = await lines(roots);
+    const state =
+      "$(cat /proc/sys/kernel/random/boot_id /run/nixfleet/wipe.json /etc/undeclared; ls /mnt /mnt/old_roots)";
+    await guest.ssh(
+      [
+        "echo hibernated > /etc/undeclared; mount -o subvolid=5,ro /dev/disk/by-label/root /mnt",
+        `systemd-run --quiet sh -c 'while sleep 2; do echo awake with: ${state} :end >/dev/console; done'`,
+      ].join("\n"),
+    );
+    const awake = /awake with: .* hibernated .* :end/;
+    await guest.waitFor(awake, 60_000);
+    const [asleep = ""] = guest.console.flatMap((said) => awake.exec(said) ?? []);
+    await guest.ssh("systemctl --no-block hibernate");
+    await Promise.race([guest.ended, sleep(BOOT_TIME, null, { ref: false })]);
+    guest = await start(undefined, (machine) => machine.waitFor(awake, BOOT_TIME));
+    assert.deepEqual(guest.console.flatMap((said) => awake.exec(said) ?? []).slice(0, 1), [asleep]);
     await guest.powerOff();
+  });
+
+  test("an old root is booted by its name, and everything stays as it is", async () => {
+    const last = before.at(-2); // that of the first boot
     guest = await start((parameter) => parameter.replace("subvol=@root", `subvol=old_roots/${last}`));
     assert.equal(await line("findmnt --noheadings --output FSROOT /"), `/old_roots/${last}`);
     assert.equal(await line("cat /etc/undeclared"), "lost");
@@ -241,6 +263,11 @@ describe("a host with an ephemeral root", () => {
     return new Map(filesystems.map(({ target, fsroot }: { target: string; fsroot: string }) => [target, fsroot]));
   }
 });
+
+async function comesUp(machine: Machine): Promise<void> {
+  await machine.waitForSsh(BOOT_TIME);
+  await machine.ssh("systemctl is-system-running --wait || true");
+}
 
 /** A file below an entry, or the entry itself. */
 function marker(entry: PersistenceEntry): string {

@@ -7,7 +7,6 @@ export const PASSWORD_HASH =
   "$6$saltsalt$7iZBMIRnSVP2dYE1mjbg1RcPmvqt8qPF3PKJrj1RKvDZyfXTzCOZLCcWbDJCPlnWLMAxBHE7QOBqK6gTEqrzZ/";
 
 const modules: HostDeclaration["modules"] = [
-  diskoTemplates.btrfsImpermanence({ disk: "/dev/vda" }),
   {
     nixfleet: { impermanence: { enable: true } },
     services: { openssh: { enable: true } },
@@ -59,14 +58,20 @@ const modules: HostDeclaration["modules"] = [
 
 /** The same host with further modules. */
 export function testedWith(...further: HostDeclaration["modules"]): Host {
+  return testedOn({}, ...further);
+}
+
+function testedOn(disk: { readonly swapSize?: string }, ...further: HostDeclaration["modules"]): Host {
   return mkHost({
     hostName: "tested",
     platform: "x86_64-linux",
     hostSpec: { userName: "alice", timeZone: "Europe/Paris" },
-    modules: [...modules, ...further],
+    modules: [diskoTemplates.btrfsImpermanence({ disk: "/dev/vda", ...disk }), ...modules, ...further],
   });
 }
 
 export const tested = testedWith();
+/** One that can hibernate. */
+export const testedWithSwap = testedOn({ swapSize: "1G" });
 
 export const fleet = mkFleet([tested]);

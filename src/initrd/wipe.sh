@@ -54,7 +54,12 @@ main() {
   perform mountFilesystem
   if [ -n "$skip" ]; then
     putBackRoot
-  else
+    wasBooted || {
+      say "@root is empty, as before a first boot: it is wiped all the same"
+      skip=''
+    }
+  fi
+  if [ -z "$skip" ]; then
     ! isMounted @root || fail "@root is mounted: it is in use"
     perform createRoot
     perform retireRoot
@@ -72,7 +77,8 @@ readKernelCommandLine() {
   for word in $words; do
     case $word in
       # Whoever boots an old root by its name wants nothing retired meanwhile.
-      nixfleet.wipe=skip | rootflags=*subvol=*old_roots/* | rootflags=*subvolid=*) skip=$word ;;
+      rootflags=*subvol=*old_roots/* | rootflags=*subvolid=*) skip=$word ;;
+      nixfleet.wipe=skip) skip=${skip:-$word} ;;
       nixfleet.closure=*) closure=${word#*=} ;;
     esac
   done
@@ -156,6 +162,13 @@ move() {
 pruneOldRoots() {
   readClock
   deleteDueRoots
+}
+
+# An empty @root cannot be booted: where there is a closure, it is better to have a fresh one.
+wasBooted() {
+  [ "$skip" = nixfleet.wipe=skip ] && [ -n "${CLOSURE_ROOT:-}" ] || return 0
+  set -- @root/*
+  exists "$1"
 }
 
 # There must be a root to boot: where there is none, the one that has just been retired, or the newest.

@@ -1,6 +1,6 @@
 /** What is asked for on the kernel command line. */
 import assert from "node:assert/strict";
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { run } from "../../src/machine/process.ts";
@@ -57,6 +57,21 @@ test("a rescue boot has a root: where a crash left none, the newest old one, or 
   assert.equal(boot(fs, "nixfleet.wipe=skip").report.outcome, "skipped");
   assert.ok(has(fs, "@root/mark"));
   assert.deepEqual(names(fs, "old_roots"), ["20200101T000000.000Z"]);
+});
+
+test("a rescue boot before the first boot, whose @root is still empty, is a first boot", async () => {
+  await using fs = await filesystem();
+  rmSync(join(fs.top, "@root/mark"));
+  const old = boot(fs, `${CLOSURE} rootflags=subvol=old_roots/${FIRST} nixfleet.wipe=skip`);
+  assert.equal(
+    boot(fs, "nixfleet.closure=/etc nixfleet.wipe=skip").report.outcome,
+    "skipped",
+    "there is no other root",
+  );
+  const { report, stderr } = boot(fs, `${CLOSURE} nixfleet.wipe=skip`);
+  assert.match(stderr, /@root is empty/);
+  assert.deepEqual([old.report.outcome, report.outcome, report.created], ["skipped", "wiped", "snapshot"]);
+  assert.deepEqual(names(fs, "@root"), ["etc"]);
 });
 
 test("the closure comes from the kernel command line, and has to be one", async () => {

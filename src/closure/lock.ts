@@ -1,6 +1,6 @@
 /** `nixfleet.lock`: which versions of which Debian packages a fleet is built from, and the date its builds claim. */
 import { createHash } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { lchown, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../modules/errors.ts";
@@ -136,6 +136,9 @@ export async function writeLock(fleetFolder: string, lock: Lock): Promise<void> 
   const file = join(fleetFolder, LOCK_FILE);
   const temporary = `${file}.${process.pid}.new`;
   await writeFile(temporary, formatLock(lock), { flush: true });
+  // Whose folder it is, commits it: root, who has to build, only writes it.
+  const { uid, gid } = await stat(fleetFolder);
+  if (process.getuid?.() === 0) await lchown(temporary, uid, gid);
   await rename(temporary, file);
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { chown, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openCache } from "../../src/closure/cache.ts";
@@ -47,6 +47,14 @@ function says(...parts: readonly RegExp[]) {
     return true;
   };
 }
+
+test("a lock that root writes belongs to whom the fleet's folder belongs to", async () => {
+  await using at = await scene([{ name: "tree", version: "1" }]);
+  await chown(at.options.fleetFolder, 1234, 1235);
+  await at.lock(at.plan("tree"));
+  const { uid, gid } = await stat(join(at.options.fleetFolder, LOCK_FILE));
+  assert.deepEqual([uid, gid], [1234, 1235]);
+});
 
 test("a locked version stays when the archive moves on, until an update", async () => {
   await using at = await scene([{ name: "tree", version: "1" }]);

@@ -7,6 +7,7 @@
 # Besides the parameters of generation-store.sh, /etc/nixfleet/install.conf (or INSTALL_CONF) has:
 #   FORMAT, MOUNT        scripts that do that to $device, whose first partition is ${partition}1; MOUNT below $under
 #   NEEDS                how large the disk has to be for that, in MiB
+#   KEYS                 files with a passphrase or a key, a line each, that FORMAT reads
 #   KEEPS_ROOT           `yes` where no wipe makes the root
 #   ESP_NUMBER           of the partition that UEFI reads; empty: none
 set -eu
@@ -44,6 +45,7 @@ main() {
   unmountAll # what a killed run has left
   refuseUsed
   refuseSmall
+  refuseKeyless
   confirm "${2:-}"
   trap 'abandon' EXIT
   trap 'exit 1' HUP INT TERM
@@ -76,6 +78,14 @@ refuseSmall() {
   [ "$(blockdev --getro "$device")" = 0 ] || fail "$device is read-only"
   size=$(($(blockdev --getsize64 "$device") / 1048576))
   [ "$size" -ge "$NEEDS" ] || fail "$device is too small: it has $size MiB, and the partitions of $HOST_NAME need $NEEDS"
+}
+
+refuseKeyless() {
+  while IFS= read -r key; do
+    [ -z "$key" ] || [ -s "$key" ] || fail "there is no $key, which is to hold what encrypts $device: write it, and run this again"
+  done <<END
+$KEYS
+END
 }
 
 confirm() {

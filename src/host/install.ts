@@ -3,6 +3,7 @@ import { type DiskMode, type DiskSurroundings, diskCommands } from "../disk/comm
 import { diskScript, IMAGE_DEVICE } from "../disk/script.ts";
 import { scriptParameters } from "../initrd/files.ts";
 import { MIB } from "../layout/size.ts";
+import { encryptedContents } from "../plan/disk.ts";
 import { requiredBytes } from "../plan/disk-problems.ts";
 import type { HostPlan } from "../plan/host.ts";
 
@@ -33,6 +34,9 @@ export function installParameters(
     FORMAT: script("format"),
     MOUNT: script("mount"),
     NEEDS: Math.ceil(requiredBytes(layout) / MIB),
+    KEYS: encryptedContents(disk)
+      .map(({ luks }) => luks.passwordFile ?? luks.settings.keyFile)
+      .join("\n"),
     KEEPS_ROOT: wipe === null ? "yes" : "",
     ESP_NUMBER: esp === -1 ? "" : esp + 1,
   });

@@ -102,6 +102,9 @@ test("a host that runs from one disk puts itself onto another, after its name wa
     return true;
   };
   await assert.rejects(run("sh", script, { env, input: "yes\n" }), refused(/nothing was written/));
+  const keys = await file("keys.conf", `${await readFile(env.INSTALL_CONF, "utf8")}KEYS='/nothing here'\n`);
+  const keyless = { ...env, INSTALL_CONF: keys };
+  await assert.rejects(run("sh", [...script, "--yes-wipe"], { env: keyless }), refused(/there is no \/nothing here/));
   assert.match(await run("sh", script, { env, input: `${loop.device}\n` }), /test is on \/dev\/loop/);
   await assertInstalled(loop.device);
   {

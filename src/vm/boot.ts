@@ -44,7 +44,8 @@ async function endWhenStuck(machine: Machine, silence: number, watched: AbortSig
   }
 }
 
-/** Whether the last that is to be seen is the kernel's: it has begun, and its first process has not. */
+/** Whether the last that is to be seen is the kernel's: it has begun, perhaps once more, and its first process has not. */
 function diedInKernel(console: readonly string[]): boolean {
-  return console.some((line) => /Linux version/.test(line)) && !console.some((line) => /systemd(\[1\]| \d)/.test(line));
+  const began = console.findLastIndex((line) => /Linux version/.test(line));
+  return began !== -1 && !console.slice(began).some((line) => /systemd(\[1\]| \d)/.test(line));
 }

@@ -15,7 +15,7 @@ import { GIB } from "../../src/layout/size.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
-import { type Machine, type MachineOptions, startMachine } from "../../src/vm/machine.ts";
+import type { Machine, MachineOptions } from "../../src/vm/machine.ts";
 import { DiskTable } from "../disk-table.ts";
 import { metalHost } from "./metal-host.ts";
 
@@ -24,11 +24,12 @@ const BOOT_TIME = 300_000;
 const table = new DiskTable(import.meta.filename);
 const fleetFolder = join(PACKAGE_ROOT, "examples", "standalone");
 
-for (const [firmware, name] of [
-  ["UEFI", "btrfsImpermanence"],
-  ["BIOS", "btrfsImpermanenceBios"],
+for (const [firmware, name, tries] of [
+  ["UEFI", "btrfsImpermanence", 3],
+  ["BIOS", "btrfsImpermanenceBios", 1],
 ] as const) {
   const template = diskoTemplates[name]({ disk: "/dev/vda" });
+  const settings = { nixfleet: { impermanence: { enable: true } }, boot: { loader: { tries } } };
   describe(`a host installed for ${firmware}`, () => {
     const stack = new AsyncDisposableStack();
     let machine: () => Promise<MachineOptions>;
@@ -40,10 +41,7 @@ for (const [firmware, name] of [
       const image = join(path, "metal.img");
       let kernel = "";
       install = async (...modules) => {
-        const plan = planOf(
-          metalHost("metal", template, { nixfleet: { impermanence: { enable: true } } }, ...modules),
-          fleetFolder,
-        );
+        const plan = planOf(metalHost("metal", template, settings, ...modules), fleetFolder);
         const closure = await buildHost(plan, { fleetFolder });
         kernel = join(closure.folder, "vmlinuz");
         await provideImage({ plan, closure, file: image, size: 8 * GIB });
@@ -85,12 +83,11 @@ for (const [firmware, name] of [
       assert.match(await guest.ssh("touch /nix/x 2>&1 || true"), /Read-only/);
     });
 
-    test("a generation that does not come up three times is passed over for the last good one", async () => {
+    test(`a generation that does not come up in as many tries as it has, ${tries}, is passed over for the last good one`, async () => {
       await guest.ssh("echo kept > /etc/nixos/note");
       await guest.shutdown(BOOT_TIME);
       await install(BROKEN);
-      guest = stack.use(await startMachine(await machine()));
-      await guest.waitForSsh(4 * BOOT_TIME);
+      guest = stack.use(await bootMachine(await machine(), (started) => started.waitForSsh((tries + 1) * BOOT_TIME)));
       assert.deepEqual(
         (await generations()).map(({ number, state, runs }) => [number, state, runs]),
         [
@@ -98,10 +95,9 @@ for (const [firmware, name] of [
           [1, "good", true],
         ],
       );
-      assert.equal(
-        guest.console.filter((line) => /nixfleet\.closure=.*metal/.test(line) && /Command line/.test(line)).length,
-        4,
-      );
+      // Where an emulated processor stopped in one of them, the machine was started again, with a new console.
+      const boots = guest.console.filter((line) => /Command line:.*nixfleet\.closure=.*metal/.test(line));
+      assert.ok(boots.length <= tries + 1, boots.join("\n"));
     });
 
     test("it has what persists, and says on the console and to who logs in what has happened", async () => {

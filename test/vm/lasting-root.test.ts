@@ -45,6 +45,7 @@ describe("a host whose root stays", () => {
         assert.equal(await line("findmnt --noheadings --output FSTYPE,FSROOT --raw /"), root);
         assert.match(await line("touch /nix/store/x 2>&1 || true"), /Read-only file system/);
         assert.match(await line("swapon --show=TYPE,SIZE --noheadings"), /^partition\s+64M$/);
+        await line("timeout 60 sh -c 'until sh /etc/nixfleet/generations.sh | grep -q good; do sleep 1; done'");
         assert.match(await line("sh /etc/nixfleet/generations.sh"), /good/);
         assert.match(await line("nixfleet status"), /generation 1/);
         await line("echo kept > /etc/kept; sync");

@@ -9,13 +9,13 @@ import { buildHost } from "../../src/deploy/build.ts";
 import { provideImage } from "../../src/deploy/image.ts";
 import { bareMachine, machineOf } from "../../src/deploy/vm.ts";
 import { GIB } from "../../src/layout/size.ts";
-import { quoted } from "../../src/machine/process.ts";
+import { quoted, run } from "../../src/machine/process.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import type { PersistenceEntry } from "../../src/plan/persistence.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { Machine } from "../../src/vm/machine.ts";
-import { PASSWORD_HASH, testedWithSwap } from "./fleet.ts";
+import { PASSWORD_HASH, testedThatHalts, testedWithSwap } from "./fleet.ts";
 
 const BOOT_TIME = 300_000;
 // Shares the example's lock, and so its package tree.
@@ -25,6 +25,7 @@ const { entries } = plan.persistence;
 
 describe("a host with an ephemeral root", () => {
   const stack = new AsyncDisposableStack();
+  let image: string;
   /** By itself, from its disk; or, to change what the kernel is told, from a kernel given to QEMU. */
   let start: (
     change?: (parameter: string) => string,
@@ -35,7 +36,7 @@ describe("a host with an ephemeral root", () => {
 
   beforeAll(async () => {
     const scratch = stack.use(await temporaryFolder());
-    const image = join(scratch.path, "tested.img");
+    image = join(scratch.path, "tested.img");
     const closure = await buildHost(plan, { fleetFolder });
     await provideImage({ plan, closure, file: image, size: 8 * GIB });
     const firmware = await uefiFirmware(plan.platform, join(scratch.path, "variables"));
@@ -160,6 +161,23 @@ describe("a host with an ephemeral root", () => {
     await guest.powerOff();
     guest = await start(undefined, (machine) => machine.waitFor(awake, BOOT_TIME));
     assert.equal((await guest.waitFor(awake, BOOT_TIME))[0], asleep);
+  });
+
+  test("one that must not run on an old root halts when it cannot be wiped", async () => {
+    await guest.powerOff();
+    const halting = planOf(testedThatHalts, fleetFolder);
+    const machine = await machineOf(halting, await buildHost(halting, { fleetFolder }), image);
+    await using scratch = await temporaryFolder();
+    const stranger = join(scratch.path, "stranger.img");
+    await run("truncate", ["--size=1G", stranger]);
+    await run("mkfs.btrfs", ["--quiet", "--label", "root", stranger]);
+    const disks = [...machine.disks, stranger];
+    guest = stack.use(
+      await bootMachine({ ...machine, disks }, (started) => started.waitFor(/System halted/, BOOT_TIME)),
+    );
+    const said = guest.console.join("\n");
+    assert.match(said, /THE ROOT IS NOT WIPED: .*root.*\n.*this host must not run on an old root/);
+    assert.doesNotMatch(said, /Mounted sysroot\.mount|Switching root/);
   });
 
   test("an old root is booted by its name, and everything stays as it is", async () => {

@@ -73,5 +73,7 @@ function testedOn(disk: { readonly swapSize?: string }, ...further: HostDeclarat
 export const tested = testedWith();
 /** One that can hibernate. */
 export const testedWithSwap = testedOn({ swapSize: "1G" });
+/** The same, but it never runs on a root that is not fresh. */
+export const testedThatHalts = testedOn({ swapSize: "1G" }, { nixfleet: { impermanence: { onFailure: "halt" } } });
 
 export const fleet = mkFleet([tested]);

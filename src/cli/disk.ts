@@ -2,11 +2,11 @@
 import { parseModes } from "../disk/commands.ts";
 import { applyDiskRequest, type DiskRequest, dryRun } from "../disk/request.ts";
 import { parseSize } from "../layout/size.ts";
+import { requireRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
 import type { DiskLayout, DiskPlan } from "../plan/disk.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print, say } from "./output.ts";
-import { requireRoot } from "./root.ts";
 
 export interface DiskFlags {
   readonly device?: string;

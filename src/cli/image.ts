@@ -5,11 +5,11 @@ import { buildHost } from "../deploy/build.ts";
 import { makeCompressedImage, provideImage, refuseImage } from "../deploy/image.ts";
 import { parseSize } from "../layout/size.ts";
 import { run } from "../machine/process.ts";
+import { requireRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print } from "./output.ts";
 import { withProgress } from "./progress.ts";
-import { requireRoot } from "./root.ts";
 
 export interface ImageFlags {
   readonly format: string;

@@ -10,12 +10,12 @@ import { type BlockDevice, describeDevice, inspectDevice } from "../disk/device.
 import { formatRefusal } from "../disk/target.ts";
 import { formatSize, parseSize } from "../layout/size.ts";
 import { interruption } from "../machine/interruption.ts";
+import { requireRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
 import type { HostPlan } from "../plan/host.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { say } from "./output.ts";
 import { withProgress } from "./progress.ts";
-import { requireRoot } from "./root.ts";
 
 export interface InstallFlags {
   /** A device; where a host has several disks, NAME=DEVICE for each. */

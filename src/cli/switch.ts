@@ -2,12 +2,12 @@
 import { buildHost } from "../deploy/build.ts";
 import { switching } from "../deploy/switch.ts";
 import { targetHost } from "../deploy/target-host.ts";
+import { requireRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
 import type { SwitchPlan } from "../plan/switch.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print, printJson } from "./output.ts";
 import { withProgress } from "./progress.ts";
-import { requireRoot } from "./root.ts";
 
 interface Options {
   readonly targetHost?: string;

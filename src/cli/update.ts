@@ -1,8 +1,8 @@
 /** `nixfleet update` */
 import { updateLock } from "../closure/update.ts";
+import { requireRoot } from "../machine/root.ts";
 import { loadFleet, planOf } from "./load-fleet.ts";
 import { print, printJson, say, table } from "./output.ts";
-import { requireRoot } from "./root.ts";
 
 export async function update(file: string, { json }: { json?: boolean }): Promise<void> {
   const { fleet, folder } = await loadFleet(file);

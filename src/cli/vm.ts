@@ -2,13 +2,13 @@
 import { machineOf, runInTerminal } from "../deploy/vm.ts";
 import { findVmDisk, provideVmDisk, type VmDisk } from "../deploy/vm-disk.ts";
 import { temporaryFolder } from "../machine/resources.ts";
+import { isRoot, requireRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
 import type { HostPlan } from "../plan/host.ts";
 import { freePort, sshAccess } from "../vm/ssh.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { say } from "./output.ts";
 import { withProgress } from "./progress.ts";
-import { isRoot, requireRoot } from "./root.ts";
 
 export interface VmFlags {
   readonly sshPort?: string;

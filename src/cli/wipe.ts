@@ -7,11 +7,11 @@ import { scriptParameters, WIPE_SCRIPT } from "../initrd/files.ts";
 import { CommandError, run } from "../machine/process.ts";
 import { saidBy } from "../machine/refusal.ts";
 import { mountFolder, temporaryFolder } from "../machine/resources.ts";
+import { requireRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
 import type { WipePlan } from "../plan/wipe.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print, printJson } from "./output.ts";
-import { requireRoot } from "./root.ts";
 
 export interface WipeFlags {
   readonly device: string;

@@ -1,6 +1,6 @@
 /** Plan → closure: everything immutable that a host runs, as two store objects in the local cache. */
 import { join } from "node:path";
-import { UserError } from "../modules/errors.ts";
+import { requireRoot } from "../machine/root.ts";
 import type { HostPlan } from "../plan/host.ts";
 import type { AccountIds } from "./account-ids.ts";
 import type { Activation } from "./activation.ts";
@@ -47,7 +47,7 @@ export async function buildClosure(plan: HostPlan, activation: Activation, optio
   const progress = options.onProgress ?? (() => {});
   const found = await findClosure(plan, activation, options);
   if (found !== null) return found;
-  refuseUnprivileged();
+  requireRoot("build a closure", "its files belong to root and to the users of Debian's packages");
   const cache = await openCache(options.cache);
   try {
     await using _ = await lockCache(cache, () => progress("waiting for another build to end"));
@@ -93,12 +93,4 @@ async function lookUpClosure(
 function described(host: string, packages: string, cache: Cache, fresh: boolean): Closure {
   const object = (name: string): StoreObject => ({ storePath: `/nix/store/${name}`, folder: join(cache.store, name) });
   return { ...object(host), digest: host.slice(0, 32), packages: object(packages), fresh };
-}
-
-function refuseUnprivileged(): void {
-  if (process.getuid?.() === 0) return;
-  throw new UserError("only root can build a closure", [
-    "its files belong to root and to the users of Debian's packages",
-    "run the command again with sudo",
-  ]);
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { lchown, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { isRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
 import type { PackagesPlan } from "../plan/packages.ts";
 import { NO_IDS } from "./account-ids.ts";
@@ -138,7 +139,7 @@ export async function writeLock(fleetFolder: string, lock: Lock): Promise<void> 
   await writeFile(temporary, formatLock(lock), { flush: true });
   // Whose folder it is, commits it: root, who has to build, only writes it.
   const { uid, gid } = await stat(fleetFolder);
-  if (process.getuid?.() === 0) await lchown(temporary, uid, gid);
+  if (isRoot()) await lchown(temporary, uid, gid);
   await rename(temporary, file);
 }
 

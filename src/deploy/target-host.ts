@@ -1,5 +1,6 @@
 /** A running host, reached from here: this machine itself, or another by ssh. */
 import { CommandError, quoted, type RunOptions, run } from "../machine/process.ts";
+import { requireRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
 
 export interface TargetHost {
@@ -30,10 +31,8 @@ export function targetHost(
 }
 
 function thisHost(): TargetHost {
-  if (process.getuid?.() !== 0)
-    throw new UserError("only root can look after this machine", [
-      "run the command again with sudo, or name another host with --target-host root@HOST",
-    ]);
+  const advice = "run the command again with sudo, or name another host with --target-host root@HOST";
+  requireRoot("look after this machine", "its store and its boot menu are root's", advice);
   const argv = (command: string) => ["sh", "-c", command];
   return { name: "this machine", argv, run: (command, options) => run("sh", ["-c", command], options) };
 }

@@ -56,7 +56,8 @@ mountFilesystem() {
   cd "$MOUNTPOINT" || fail "$MOUNTPOINT cannot be entered"
 }
 
-# Unmounting commits what was done. (Where the filesystem is mounted elsewhere too, that comes within 30 seconds.)
+# Unmounting commits what was done and not synced. (Where the filesystem is mounted elsewhere too, that comes within 30
+# seconds.)
 unmountFilesystem() {
   cd /
   message=$(umount -- "$MOUNTPOINT" 2>&1) || fail "$MOUNTPOINT cannot be unmounted: $message"
@@ -67,14 +68,12 @@ unmountFilesystem() {
 # Whether something of the subvolume $1 is mounted anywhere: mountinfo's third field is the same for all mounts of one
 # filesystem, the fourth is what of it is mounted (proc_pid_mountinfo(5)).
 isMounted() {
-  own=''
-  while read -r _ _ number _ target _; do
+  own='' others=''
+  while read -r _ _ number source target _; do
     [ "$target" != "$MOUNTPOINT" ] || own=$number
+    case $source in "/$1" | "/$1"/*) others="$others $number " ;; esac
   done </proc/self/mountinfo
-  while read -r _ _ number source _; do
-    [ "$number" = "$own" ] || continue
-    case $source in "/$1" | "/$1"/*) return 0 ;; esac
-  done </proc/self/mountinfo
+  case $others in *" $own "*) return 0 ;; esac
   [ -z "$own" ] # not knowing is no reason to go on
 }
 

@@ -129,6 +129,11 @@ retireRoot() {
   fi
   move @root.new @root || fail "the fresh root cannot be put in place: $message"
   created=$kind
+  # Unmounting commits it too, and does not say when it could not.
+  message=$(sync -f . 2>&1) || {
+    created='' retired=''
+    fail "the fresh root cannot be written: $message"
+  }
 }
 
 # Sets `inode` to that of @root, which is 256 if it is a subvolume, and `now`: with one process, as the report has just

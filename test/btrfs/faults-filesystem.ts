@@ -46,6 +46,26 @@ export const FILESYSTEM_FAULTS: readonly Fault[] = [
     },
   },
   {
+    fault: "the disk takes no more writes, as a thin one whose pool is full",
+    happens: "the previous root; when it takes them again, it is wiped again",
+    filesystem: { room: 64 },
+    parameters: { CLOSURE_ROOT: "" }, // a snapshot of one is written at once, and would be refused first
+    arrange: async ({ scratch }) => {
+      await run("dd", ["if=/dev/zero", `of=${join(scratch, "disk/full")}`, "bs=64k"]).catch(() => {});
+    },
+    outcome: "untouched",
+    says: /the fresh root cannot be written: /,
+    check: async (fs, { report }) => {
+      assert.deepEqual([report.retired, report.created], [null, null]);
+      await run("umount", [fs.top]);
+      rmSync(join(fs.scratch, "disk/full"));
+      await run("mount", ["-o", "subvolid=5", fs.device, fs.top]);
+      assert.deepEqual(names(fs), ["@nix", "@persist", "@root"]);
+      assert.equal(wipe(fs).exitCode, 0);
+      assert.ok(has(fs, `old_roots/${FIRST}/mark`));
+    },
+  },
+  {
     fault: "the filesystem's superblocks are damaged",
     happens: "it cannot be mounted, and is not touched",
     arrange: async (fs) => {

@@ -90,7 +90,7 @@ async function killedAt(fs: Filesystem, n: number, when: "before" | "after", t: 
   const counter = join(fs.scratch, `counter-${n}`);
   writeFileSync(counter, "");
   const kill = `[ "$(wc -c <${counter})" -ne ${n} ] || kill -9 $PPID`;
-  for (const tool of ["mkdir", "mount", "umount", "btrfs", "mv", "stat", "date"]) {
+  for (const tool of ["mkdir", "mount", "umount", "btrfs", "mv", "stat", "date", "sync"]) {
     const real = execFileSync("sh", ["-c", `command -v ${tool}`], { encoding: "utf8" }).trim();
     const lines =
       when === "before"
@@ -131,7 +131,7 @@ function toolsWithout(tool: string): string {
   // Every tool the script may call, but this one; /bin and /sbin cannot be in the PATH, they have it.
   const folder = execFileSync("mktemp", ["-d"], { encoding: "utf8" }).trim();
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  for (const other of ["mkdir", "mount", "umount", "btrfs", "mv", "stat", "date", "blkid"]) {
+  for (const other of ["mkdir", "mount", "umount", "btrfs", "mv", "stat", "date", "blkid", "sync"]) {
     if (other === tool) continue;
     const real = execFileSync("sh", ["-c", `PATH=$PATH:/sbin:/usr/sbin; command -v ${other}`], { encoding: "utf8" });
     symlinkSync(real.trim(), join(folder, other));

@@ -33,14 +33,23 @@ export interface Report {
   readonly closure: string | null;
 }
 
-/** With `@root` (holding the file `mark`), `@persist` (holding `precious`) and a closure in `@nix`, unless `bare`. */
+/**
+ * With `@root` (holding the file `mark`), `@persist` (holding `precious`) and a closure in `@nix`, unless `bare`.
+ * Its disk is the file `disk/image` in the scratch folder; of `room` MiB it can write that many, and then no more.
+ */
 export async function filesystem(
-  options: { label?: string; megabytes?: number; mixed?: boolean; bare?: boolean } = {},
+  options: { label?: string; megabytes?: number; room?: number; mixed?: boolean; bare?: boolean } = {},
 ): Promise<Filesystem> {
   const stack = new AsyncDisposableStack();
   try {
     const folder = stack.use(await temporaryFolder());
-    const image = join(folder.path, "image");
+    const disk = join(folder.path, "disk");
+    mkdirSync(disk);
+    if (options.room !== undefined) {
+      await run("mount", ["-t", "tmpfs", "-o", `size=${options.room}M`, "tmpfs", disk]);
+      stack.defer(async () => void (await run("umount", [disk])));
+    }
+    const image = join(disk, "image");
     writeFileSync(image, "");
     await run("truncate", ["--size", `${options.megabytes ?? 256}M`, image]);
     // Mixed, data and metadata share the space: such a filesystem is small, and soon full.

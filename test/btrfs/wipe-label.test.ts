@@ -40,7 +40,7 @@ test("looking which of two has a root writes to neither, not even what a crash l
     writeSync(file, "before the crash");
     fsyncSync(file);
     closeSync(file);
-    await run("cp", ["--sparse=always", join(fs.scratch, "image"), crashed]);
+    await run("cp", ["--sparse=always", join(fs.scratch, "disk/image"), crashed]);
   }
   await using one = await filesystem({ label: LABEL });
   await run("btrfs", ["subvolume", "delete", join(one.top, "@root")]);

@@ -19,8 +19,9 @@ import type { DiskLayout } from "../../src/layout/gpt.ts";
 import { GIB } from "../../src/layout/size.ts";
 import { CommandError, quoted, run } from "../../src/machine/process.ts";
 import { mountFolder, temporaryFolder } from "../../src/machine/resources.ts";
+import { bootMachine } from "../../src/vm/boot.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
-import { type Machine, startMachine } from "../../src/vm/machine.ts";
+import type { Machine } from "../../src/vm/machine.ts";
 import { DiskTable } from "../disk-table.ts";
 import fleet, { layouts, PASSWORD_FILE, rescue, sealed } from "./disks-fleet.ts";
 import { startTpm } from "./tpm.ts";
@@ -48,18 +49,23 @@ describe("disks", () => {
   after(() => stack.disposeAsync());
 
   /** As it would on a real machine, from its disks alone. */
-  async function boot(host: Host, disks: readonly string[], tpm: boolean): Promise<Machine> {
+  async function boot(
+    host: Host,
+    disks: readonly string[],
+    tpm: boolean,
+    until: (machine: Machine) => Promise<unknown> = up,
+  ): Promise<Machine> {
     const closure = await buildHost(plan(host), { fleetFolder });
     const firmware = await uefiFirmware("x86_64-linux", file(`${host.hostName}.vars`));
     const machine = await bareMachine(plan(host), join(closure.folder, "vmlinuz"), disks[0] ?? "", firmware);
     const chip = tpm ? stack.use(await startTpm(scratch)) : null;
-    return stack.use(await startMachine({ ...machine, disks, ...(chip === null ? {} : { tpm: chip.socket }) }));
+    const options = { ...machine, disks, ...(chip === null ? {} : { tpm: chip.socket }) };
+    return stack.use(await bootMachine(options, until));
   }
 
-  async function up(machine: Machine): Promise<Machine> {
+  async function up(machine: Machine): Promise<void> {
     await machine.waitForSsh(BOOT_TIME);
     await machine.ssh("systemctl is-system-running --wait || true");
-    return machine;
   }
 
   const line = async (command: string) => (await guest.ssh(command)).trim();
@@ -72,7 +78,7 @@ describe("disks", () => {
       await addClosure(image, rescue, sealed);
       await writeFile(file("target.img"), "");
       await truncate(file("target.img"), 4 * GIB);
-      guest = await up(await boot(rescue, [image, await projectImage(file("project.img")), file("target.img")], true));
+      guest = await boot(rescue, [image, await projectImage(file("project.img")), file("target.img")], true);
       await guest.ssh(`mkdir -p /run/project && mount -o ro /dev/vdb /run/project`);
       await guest.ssh(`printf '%s\n' ${quoted(PASSPHRASE)} > ${PASSWORD_FILE}`);
     });
@@ -164,7 +170,7 @@ describe("disks", () => {
 
   describe("a host on an encrypted disk", () => {
     test("is opened by its TPM, wiped, and swaps to a file in it", async () => {
-      guest = await up(await boot(sealed, [file("target.img")], true));
+      guest = await boot(sealed, [file("target.img")], true);
       await looksSealed();
       assert.match(await line("swapon --show --noheadings"), /^\/swap\/swapfile file\s+64M/);
       await guest.ssh("echo lost > /etc/undeclared; echo kept > /persist/kept; sync");
@@ -172,8 +178,8 @@ describe("disks", () => {
     });
 
     test("without its TPM asks for the passphrase, waits for it for as long as it takes, and is wiped", async () => {
-      guest = await boot(sealed, [file("target.img")], false);
-      await guest.waitFor(/enter passphrase for disk/i, BOOT_TIME);
+      const asks = (machine: Machine) => machine.waitFor(/enter passphrase for disk/i, BOOT_TIME);
+      guest = await boot(sealed, [file("target.img")], false, asks);
       // A device that is waited for is usually given up after 90 s.
       await sleep(100_000);
       guest.type(`${PASSPHRASE}\n`);

@@ -2,8 +2,9 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../src/machine/resources.ts";
@@ -56,17 +57,23 @@ test("who waits for a machine that resets itself learns that it ended", async ()
   await refused(machine.waitForSsh(20_000), /did not answer/);
 });
 
-test("a machine that cannot start says why, and leaves no folder", async () => {
+test("a machine that cannot start says why, and leaves no folder", async (t) => {
   await using folder = await temporaryFolder();
   const options = await tiny(folder.path, "up\n", "wait");
-  const before = await leftFolders();
+  const temporary = join(folder.path, "temporary");
+  await mkdir(temporary);
+  const { TMPDIR = tmpdir() } = process.env;
+  process.env.TMPDIR = temporary;
+  t.after(() => {
+    process.env.TMPDIR = TMPDIR;
+  });
   await refused(startMachine({ ...options, disks: ["/nowhere/disk.img"] }), /did not start\n[\s\S]*nowhere/);
   const port = await freePort();
   const server = createServer().listen(port, "127.0.0.1");
   await once(server, "listening");
   await refused(startMachine({ ...options, sshPort: port }), /did not start\n[\s\S]*hostfwd/);
   server.close();
-  deepEqual(await leftFolders(), before);
+  deepEqual(await readdir(temporary), []);
 });
 
 test("two machines do not share one disk", async () => {
@@ -152,10 +159,6 @@ async function tiny(folder: string, text: string, then: "wait" | "reset"): Promi
 
 function runs(pid: number): boolean {
   return existsSync(`/proc/${pid}/exe`) && pid > 0;
-}
-
-async function leftFolders(): Promise<readonly string[]> {
-  return (await readdir("/tmp")).filter((name) => name.startsWith("nixfleet-")).sort();
 }
 
 async function refused(action: Promise<unknown>, says: RegExp): Promise<void> {

@@ -6,13 +6,16 @@ import { planOf } from "../../src/cli/load-fleet.ts";
 import { PACKAGE_ROOT } from "../../src/cli/output.ts";
 import { buildHost } from "../../src/deploy/build.ts";
 import { provideImage } from "../../src/deploy/image.ts";
+import { machineOf } from "../../src/deploy/vm.ts";
 import { GIB } from "../../src/layout/size.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
+import { bootMachine } from "../../src/vm/boot.ts";
 import type { Machine } from "../../src/vm/machine.ts";
 import { type ScopeState, STATES } from "./scope-state.ts";
 import { served } from "./scopes-host.ts";
-import { startedHost } from "./started-host.ts";
 
+/** All of it at once, emulated. */
+const BOOT_TIME = 600_000;
 const fleetFolder = join(PACKAGE_ROOT, "examples", "standalone");
 const plan = planOf(served, fleetFolder);
 
@@ -27,7 +30,12 @@ describe("a host with every scope", () => {
     const image = join(scratch.path, "served.img");
     const closure = await buildHost(plan, { fleetFolder });
     await provideImage({ plan, closure, file: image, size: 16 * GIB });
-    start = async () => stack.use(await startedHost(plan, closure, image, { memory: 3072 }));
+    start = async () => {
+      const machine = { ...(await machineOf(plan, closure, image)), memory: 3072 };
+      const started = stack.use(await bootMachine(machine, (machine) => machine.waitForSsh(BOOT_TIME)));
+      await started.ssh("systemctl is-system-running --wait || true");
+      return started;
+    };
     guest = await start();
   });
   after(() => stack.disposeAsync());
@@ -47,7 +55,7 @@ describe("a host with every scope", () => {
 
   test("its power is cut", async () => {
     // cupsd writes half a minute after a change.
-    await run("until grep -q kept /etc/cups/printers.conf; do sleep 1; done; sync");
+    await run("timeout 120 sh -c 'until grep -q kept /etc/cups/printers.conf; do sleep 1; done'; sync");
     await guest.powerOff();
     guest = await start();
   });

@@ -10,18 +10,13 @@ export interface Tpm extends AsyncDisposable {
   readonly socket: string;
 }
 
-/** Starts one; what it has sealed is in the folder, for the next that is started with it. One machine can use it. */
+/**
+ * Starts one; what it has sealed is in the folder, for the next that is started with it. One machine can use it, and if
+ * that is killed, another; it ends with a machine that ends in order.
+ */
 export async function startTpm(folder: string): Promise<Tpm> {
   const socket = join(folder, "tpm");
-  const args = [
-    "socket",
-    "--tpm2",
-    "--tpmstate",
-    `dir=${folder}`,
-    "--ctrl",
-    `type=unixio,path=${socket}`,
-    "--terminate",
-  ];
+  const args = ["socket", "--tpm2", "--tpmstate", `dir=${folder}`, "--ctrl", `type=unixio,path=${socket}`];
   const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", "swtpm", ...args], { stdio: "ignore" });
   const ended = once(child, "close");
   while (!existsSync(socket) && child.exitCode === null) await sleep(20);

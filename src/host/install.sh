@@ -70,8 +70,8 @@ main() {
 
 refuseUsed() {
   [ "$(lsblk --noheadings --nodeps --raw --output TYPE -- "$device")" != part ] || fail "$device is a partition: name the whole disk"
-  used=$(lsblk --noheadings --raw --output MOUNTPOINTS -- "$device" | grep . | head -n 1) || used=''
-  [ -z "$used" ] || fail "$device is in use: it is mounted on $(printf '%b' "$used")"
+  used=$(lsblk --noheadings --list --output MOUNTPOINTS -- "$device" | grep -m 1 '[^ ]') || used=''
+  [ -z "$used" ] || fail "$device is in use: it is mounted on $used"
 }
 
 refuseSmall() {

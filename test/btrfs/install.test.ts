@@ -108,8 +108,10 @@ test("a host that runs from one disk puts itself onto another, after its name wa
   assert.match(await run("sh", script, { env, input: `${loop.device}\n` }), /test is on \/dev\/loop/);
   await assertInstalled(loop.device);
   {
-    await using _ = await mounted(`${loop.device}p2`, await mountPoint(folder.path));
-    await assert.rejects(run("sh", [...script, "--yes-wipe"], { env }), refused(/is in use: it is mounted on/));
+    await using _ = await mounted(`${loop.device}p2`, await mountPoint(folder.path, "another"));
+    await using _also = await mounted(`${loop.device}p2`, await mountPoint(folder.path, "a place"));
+    const inUse = refused(/is in use: it is mounted on \/[^\\]*\/(a place|another)$/);
+    await assert.rejects(run("sh", [...script, "--yes-wipe"], { env }), inUse);
   }
   await run("sh", [...script, "--yes-wipe"], { env });
   await assertInstalled(loop.device);
@@ -204,9 +206,9 @@ test("an image in qcow2 takes its name when it is whole, and nothing else is lef
   assert.match(entry, /nixfleet\.installer systemd\.set_credential=agetty\.autologin:root/);
 });
 
-async function mountPoint(folder: string): Promise<string> {
-  await mkdir(join(folder, "mounted"));
-  return join(folder, "mounted");
+async function mountPoint(folder: string, name: string): Promise<string> {
+  await mkdir(join(folder, name));
+  return join(folder, name);
 }
 
 async function assertInstalled(device: string): Promise<void> {

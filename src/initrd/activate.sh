@@ -26,6 +26,8 @@ umask 022
 . "${0%/*}/ids.sh"
 # shellcheck source=src/initrd/shipped.sh
 . "${0%/*}/shipped.sh"
+# shellcheck source=src/initrd/links.sh
+. "${0%/*}/links.sh"
 # shellcheck source=src/initrd/replaced-files.sh
 . "${0%/*}/replaced-files.sh"
 
@@ -95,7 +97,8 @@ makeMachineId() {
 placeEntries() {
   message=$(systemd-tmpfiles --root="$sysroot/" --create "$sysroot$closure/tmpfiles.conf" 2>&1) ||
     complain "$message"
-  message=$(mount --all --fstab "$sysroot$closure/fstab" --target-prefix "$sysroot" 2>&1) ||
+  withoutUsersLinks "$sysroot$closure/fstab"
+  message=$(mount --all --fstab "$fstab" --target-prefix "$sysroot" 2>&1) ||
     complain "$message"
   # Options for programs, as x-gvfs-hide, mount keeps by target; on the host that is without the sysroot.
   [ ! -s /run/mount/utab ] || sed -i "s| TARGET=$sysroot/| TARGET=/|; s| BINDSRC=$sysroot/| BINDSRC=/|" /run/mount/utab

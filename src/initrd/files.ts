@@ -11,7 +11,15 @@ import { unitText } from "../plan/units.ts";
 /** Units, scripts and their parameters, by absolute path in the initrd. @throws UserError for a plan that cannot boot */
 export function initrdFiles(plan: HostPlan): readonly FilePlan[] {
   return [
-    ...scripts("/usr/lib/nixfleet", "report.sh", "ids.sh", "shipped.sh", "replaced-files.sh", "activate.sh"),
+    ...scripts(
+      "/usr/lib/nixfleet",
+      "report.sh",
+      "ids.sh",
+      "shipped.sh",
+      "links.sh",
+      "replaced-files.sh",
+      "activate.sh",
+    ),
     conf("/etc/nixfleet/activate.conf", {
       MACHINE_ID: machineIdSource(plan),
       ID_MAPS: sourceOf(plan, "/var/lib/nixos"),

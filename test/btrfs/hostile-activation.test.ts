@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { quoted, run } from "../../src/machine/process.ts";
+import type { PersistenceEntry } from "../../src/plan/persistence.ts";
 import { ALICE, activate, entry, freshRoot, type Root } from "./activation-root.ts";
 
 const OWNED = { user: "alice", group: "alice" };
@@ -18,8 +19,8 @@ const ENTRIES = [
 const KEYS = "alice /persist/home/alice/.keys";
 
 /** A persist root that holds things of root's, beside a home that its user has to himself. */
-async function rootWithSecrets(): Promise<Root> {
-  const root = await freshRoot(ENTRIES);
+async function rootWithSecrets(further: readonly PersistenceEntry[] = []): Promise<Root> {
+  const root = await freshRoot([...ENTRIES, ...further]);
   const secrets = join(root.path, "persist/secrets");
   mkdirSync(join(secrets, "folder/deep"), { recursive: true });
   mkdirSync(join(root.path, "persist/var")); // a parent of the harness's plan
@@ -41,6 +42,16 @@ async function outside(root: Root): Promise<string> {
   const script = `cd ${quoted(join(root.path, "persist"))} && find . -path ./home/alice -prune -o -printf '%p %U:%G %m %y %l\\n' |
     sort && find secrets -type f -exec cat {} +`;
   return run("sh", ["-c", script]);
+}
+
+/** As the host will see them. */
+async function mountsBelow({ path }: Root): Promise<readonly string[]> {
+  const targets = await run("findmnt", ["--list", "--noheadings", "--output", "TARGET"]);
+  return targets
+    .split("\n")
+    .filter((target) => target.startsWith(`${path}/`))
+    .map((target) => target.slice(path.length))
+    .sort();
 }
 
 function asAlice(root: Root, script: string): readonly string[] {
@@ -70,6 +81,36 @@ for (const [what, script] of planted) {
     assert.equal(await outside(root), before);
   });
 }
+
+test("no link of a user's is followed to mount: not to show him what is another's, nor to put his over what is root's", async () => {
+  const name = "/home/alice/with space, # and \\";
+  const inner = "/home/alice/d/inner";
+  const within = { path: "/home/alice/d", persistRoot: "/persist" };
+  const nested = { ...OWNED, source: `/other${inner}`, persistRoot: "/other", within };
+  await using root = await rootWithSecrets([
+    entry("directory", name, "bind", OWNED),
+    entry("directory", inner, "bind", nested),
+    entry("directory", "/srv/linked", "bind"),
+  ]);
+  const place = (path: string) => join(root.path, path);
+  for (const made of ["etc/deep", "other/home/alice/d/inner", "persist/bob", "persist/real", "persist/srv"]) {
+    mkdirSync(place(made), { recursive: true });
+  }
+  await run("setpriv", asAlice(root, `ln -s ../../bob a && ln -s / ${quoted(join(".", name.slice(12)))}`));
+  await run("setpriv", asAlice(root, "mkdir -p b/deep d && ln -s ../../../../etc d/inner"));
+  // As where the root is that of the boot before.
+  await run("setpriv", asAlice(root, "ln -s ../../etc ../../../home/alice/b"));
+  symlinkSync("../real", place("persist/srv/linked")); // root's own
+  const { report } = activate(root);
+  const mounted = await mountsBelow(root);
+  assert.deepEqual(mounted, ["/home/alice/d", "/srv/linked", "/usr"]);
+  for (const path of ["/home/alice/a", "/home/alice/b/deep", name, inner]) {
+    assert.ok(
+      report.problems.some((it: string) => it.startsWith(`${path} is not placed: `)),
+      path,
+    );
+  }
+});
 
 test("folders that become links while activation runs lead it nowhere", async () => {
   await using root = await rootWithSecrets();

@@ -17,6 +17,9 @@ EOF
   ) || fail "the time cannot be told"
   now=${clock%?????????????????} cutoff=${clock#"$now"}
   now=${now%?}
+  # A date before the year 1000 has other digits, and would be taken for one of the future.
+  case $now,$cutoff in *[!0-9,]*) now='' ;; esac
+  [ "${#now},${#cutoff}" = 17,17 ] || fail "what was $RETENTION_DAYS days ago cannot be told"
 }
 
 # Sets `newest` to the number of the newest name in old_roots, whatever has it; 0 where there is none.

@@ -18,6 +18,8 @@ carryReplacedFiles() {
   findRetired
   newest=''
   for old in "$top"/old_roots/[1-9]*Z*; do
+    # Not what somebody has put beside them.
+    case ${old##*/} in ????????T??????.???Z | ????????T??????.???Z.kept) ;; *) continue ;; esac
     if [ ! -d "$old" ] || [ -L "$old" ]; then continue; fi
     newest=${old##*/}
     # Where nothing is known, what the boot before this one left.
@@ -64,7 +66,8 @@ carry() {
     rm -rf -- "$staging/new" &&
     cp -a --reflink=auto -T -- "$1$path" "$staging/new" &&
     sync -- "$staging/new" &&
-    mv -T -- "$staging/new" "$sysroot$persistRoot$path" || return 1
+    mv -T -- "$staging/new" "$sysroot$persistRoot$path" &&
+    sync -f -- "$staging" || return 1 # before it is remembered, which may be on another filesystem
   anything=yes
   carried="$carried$path
 "

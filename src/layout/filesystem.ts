@@ -34,7 +34,7 @@ export const mountingOptions = {
     default: ({ config, self }) =>
       self.mountpoint === "/" ||
       self.mountpoint === "/nix" ||
-      Object.hasOwn(config.environment.persistence, self.mountpoint ?? ""),
+      [config.environment, config.home].some(({ persistence }) => Object.hasOwn(persistence, self.mountpoint ?? "")),
     defaultText: "true for /, /nix and persist roots",
     description: "Whether the initrd mounts it, before the real root starts.",
   }),

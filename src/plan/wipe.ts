@@ -33,8 +33,15 @@ export function wipePlan(config: SystemConfig, disk: DiskPlan): WipePlan | null 
     ...Object.keys(config.home.persistence),
   ]);
   for (const path of roots) {
-    if (filesystemAt(disk, path) === undefined) {
+    const filesystem = filesystemAt(disk, path);
+    if (filesystem === undefined) {
       throw new UserError(`nothing is mounted at the persist root ${path}, so what it persists would be wiped`, advice);
+    }
+    if (!filesystem.neededForBoot) {
+      throw new UserError(`the persist root ${path} is mounted after its entries are placed, so they would be wiped`, [
+        ...advice.slice(0, -1),
+        "remove neededForBoot: false from its filesystem: a persist root has true by default",
+      ]);
     }
   }
   return { label: root.label, retentionDays, keepNewest, onFailure };

@@ -158,9 +158,9 @@ export const persistenceOptions = {
           "Paths that may go at the next boot, with all below them: `nixfleet check --built` does not list their services.",
       }),
       retentionDays: mkOption({
-        type: types.unsignedInt,
+        type: types.intBetween(0, 36_500),
         default: 30,
-        description: "Old roots are deleted when they were retired longer ago, in days.",
+        description: "Old roots are deleted when they were retired longer ago, in days: at most a century.",
       }),
       keepNewest: mkOption({
         type: types.unsignedInt,

@@ -28,6 +28,23 @@ test("in the boot nothing is pruned, whatever is due: that is done later, on the
   assert.deepEqual(leftovers(fs), []);
 });
 
+test("nothing is due before a date that the clock has no name for", async () => {
+  await using fs = await filesystem();
+  await oldRoots(fs, ...OLD, ...NEW);
+  for (const [days, outcome] of [
+    [36_500, "complete"],
+    [800_000, "failed"],
+    [2_000_000, "failed"],
+    [3_650_000, "failed"],
+    [9_999_999, "failed"],
+  ] as const) {
+    const { report } = prune(fs, { RETENTION_DAYS: days, KEEP_NEWEST: 0 });
+    assert.deepEqual([report.outcome, report.pruned], [outcome, []], `${days}`);
+    assert.match(report.reason ?? "", outcome === "failed" ? /what was \d+ days ago cannot be told/ : /^$/);
+  }
+  assert.deepEqual(names(fs, "old_roots"), [...OLD, ...NEW]);
+});
+
 test("a rescue boot prunes nothing: the very root that it runs on may be due", async () => {
   await using fs = await filesystem();
   await oldRoots(fs, ...OLD, ...NEW);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import {
   chownSync,
+  cpSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -137,6 +138,25 @@ test("it keeps its owner, and what saves it again is not undone by what saved it
     assert.deepEqual((await on.boot()).carried, []);
     assert.equal(kept(on), "second");
   }
+});
+
+test("what somebody puts beside the old roots is not carried over what was saved since", async () => {
+  await using on = await host();
+  await on.boot();
+  saveByRenaming(on, "first");
+  await on.boot();
+  writeFileSync(join(on.root, "persist", FILE), "second");
+  await on.boot(() => {
+    const [saved = ""] = names(on.disk, "old_roots").slice(-2); // by the boot before this one and the last
+    const folder = join(on.disk.top, "old_roots");
+    assert.equal(readFileSync(join(folder, saved, FILE), "utf8"), "first");
+    for (const name of [`${saved}.mine`, "9backupZ"])
+      cpSync(join(folder, saved), join(folder, name), { recursive: true });
+  });
+  assert.equal(kept(on), "second");
+  saveByRenaming(on, "third");
+  await on.boot();
+  assert.equal(kept(on), "third");
 });
 
 test("it survives power that is lost after the wipe, as often as it is", async () => {

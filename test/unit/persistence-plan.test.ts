@@ -175,3 +175,20 @@ test("a persist root that no filesystem is mounted at is an error: what it holds
     /nothing is mounted at the persist root \/data/,
   );
 });
+
+test("a persist root is mounted before its entries are placed, whoever declares them, or refused", () => {
+  const onDisk = (subvolume: { mountpoint: string; neededForBoot?: boolean }) => ({
+    disko: {
+      devices: {
+        disk: { main: { content: { partitions: { root: { content: { subvolumes: { "@hd": subvolume } } } } } } },
+      },
+    },
+  });
+  const homes = { home: { persistence: { "/hd": { directories: ["w"] } } } };
+  const { boot } = planWith(homes, onDisk({ mountpoint: "/hd" }));
+  assert.ok(boot.mounts.some(({ mountpoint }) => mountpoint === "/hd"));
+  assert.throws(
+    () => planWith(homes, onDisk({ mountpoint: "/hd", neededForBoot: false })),
+    /the persist root \/hd is mounted after its entries are placed/,
+  );
+});

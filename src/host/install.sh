@@ -8,6 +8,7 @@
 #   FORMAT, MOUNT        scripts that do that to $device, whose first partition is ${partition}1; MOUNT below $under
 #   NEEDS                how large the disk has to be for that, in MiB
 #   KEYS                 files with a passphrase or a key, a line each, that FORMAT reads
+#   OPENS                what FORMAT opens, a line each; nothing of that name can be open before
 #   KEEPS_ROOT           `yes` where no wipe makes the root
 #   ESP_NUMBER           of the partition that UEFI reads; empty: none
 set -eu
@@ -46,6 +47,7 @@ main() {
   refuseUsed
   refuseSmall
   refuseKeyless
+  refuseOpen
   confirm "${2:-}"
   trap 'abandon' EXIT
   trap 'exit 1' HUP INT TERM
@@ -85,6 +87,14 @@ refuseKeyless() {
     [ -z "$key" ] || [ -s "$key" ] || fail "there is no $key, which is to hold what encrypts $device: write it, and run this again"
   done <<END
 $KEYS
+END
+}
+
+refuseOpen() {
+  while IFS= read -r mapping; do
+    [ -z "$mapping" ] || [ ! -e "$mapping" ] || fail "$mapping is open already, as on an encrypted host that installs itself: install $device from elsewhere, by nixfleet install --device"
+  done <<END
+$OPENS
 END
 }
 

@@ -37,6 +37,9 @@ export function installParameters(
     KEYS: encryptedContents(disk)
       .map(({ luks }) => luks.passwordFile ?? luks.settings.keyFile)
       .join("\n"),
+    OPENS: encryptedContents(disk)
+      .map(({ luks }) => `/dev/mapper/${luks.name}`)
+      .join("\n"),
     KEEPS_ROOT: wipe === null ? "yes" : "",
     ESP_NUMBER: esp === -1 ? "" : esp + 1,
   });

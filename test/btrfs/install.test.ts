@@ -105,6 +105,9 @@ test("a host that runs from one disk puts itself onto another, after its name wa
   const keys = await file("keys.conf", `${await readFile(env.INSTALL_CONF, "utf8")}KEYS='/nothing here'\n`);
   const keyless = { ...env, INSTALL_CONF: keys };
   await assert.rejects(run("sh", [...script, "--yes-wipe"], { env: keyless }), refused(/there is no \/nothing here/));
+  const opens = await file("opens.conf", `${await readFile(env.INSTALL_CONF, "utf8")}OPENS='/dev/null'\n`);
+  const opened = { ...env, INSTALL_CONF: opens };
+  await assert.rejects(run("sh", [...script, "--yes-wipe"], { env: opened }), refused(/null is open already/));
   assert.match(await run("sh", script, { env, input: `${loop.device}\n` }), /test is on \/dev\/loop/);
   await assertInstalled(loop.device);
   {

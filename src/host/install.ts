@@ -29,17 +29,14 @@ export function installParameters(
       /\$\{device\}p/g,
       () => `\${partition}`,
     );
+  const encrypted = encryptedContents(disk).map(({ luks }) => luks);
   const esp = layout.partitions.findIndex(({ type }) => type === "esp");
   return scriptParameters({
     FORMAT: script("format"),
     MOUNT: script("mount"),
     NEEDS: Math.ceil(requiredBytes(layout) / MIB),
-    KEYS: encryptedContents(disk)
-      .map(({ luks }) => luks.passwordFile ?? luks.settings.keyFile)
-      .join("\n"),
-    OPENS: encryptedContents(disk)
-      .map(({ luks }) => `/dev/mapper/${luks.name}`)
-      .join("\n"),
+    KEYS: encrypted.map(({ passwordFile, settings }) => passwordFile ?? settings.keyFile).join("\n"),
+    OPENS: encrypted.map(({ name }) => `/dev/mapper/${name}`).join("\n"),
     KEEPS_ROOT: wipe === null ? "yes" : "",
     ESP_NUMBER: esp === -1 ? "" : esp + 1,
   });

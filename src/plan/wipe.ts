@@ -19,10 +19,8 @@ export function wipePlan(config: SystemConfig, disk: DiskPlan): WipePlan | null 
   const { enable, persistRoot, retentionDays, keepNewest, onFailure } = config.nixfleet.impermanence;
   if (!enable) return null;
   const places = Object.values(config.disko.devices.disk).flatMap(({ declaredAt }) => declaredAt);
-  const advice = [
-    ...(places.length === 0 ? [] : [`the disks are declared at ${[...new Set(places)].join(", ")}`]),
-    "use diskoTemplates.btrfsImpermanence, or give the disk layout such a subvolume",
-  ];
+  const declared = places.length === 0 ? [] : [`the disks are declared at ${[...new Set(places)].join(", ")}`];
+  const advice = [...declared, "use diskoTemplates.btrfsImpermanence, or give the disk layout such a subvolume"];
   const root = filesystemAt(disk, "/");
   if (root?.subvolume !== "@root") {
     throw new UserError("nixfleet.impermanence.enable wants a btrfs subvolume @root mounted at /", advice);
@@ -39,7 +37,7 @@ export function wipePlan(config: SystemConfig, disk: DiskPlan): WipePlan | null 
     }
     if (!filesystem.neededForBoot) {
       throw new UserError(`the persist root ${path} is mounted after its entries are placed, so they would be wiped`, [
-        ...advice.slice(0, -1),
+        ...declared,
         "remove neededForBoot: false from its filesystem: a persist root has true by default",
       ]);
     }

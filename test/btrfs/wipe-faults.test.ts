@@ -19,6 +19,9 @@ import {
   wipe,
 } from "./wipe-filesystem.ts";
 
+/** Whatever the script may call. */
+const TOOLS = ["blkid", "btrfs", "date", "mkdir", "mount", "mv", "stat", "sync", "umount"];
+
 for (const row of FAULTS) {
   test(`${row.fault}: ${row.outcome}`, async () => {
     await using fs = await filesystem(row.filesystem);
@@ -90,7 +93,7 @@ async function killedAt(fs: Filesystem, n: number, when: "before" | "after", t: 
   const counter = join(fs.scratch, `counter-${n}`);
   writeFileSync(counter, "");
   const kill = `[ "$(wc -c <${counter})" -ne ${n} ] || kill -9 $PPID`;
-  for (const tool of ["mkdir", "mount", "umount", "btrfs", "mv", "stat", "date", "sync"]) {
+  for (const tool of TOOLS) {
     const real = execFileSync("sh", ["-c", `command -v ${tool}`], { encoding: "utf8" }).trim();
     const lines =
       when === "before"
@@ -131,7 +134,7 @@ function toolsWithout(tool: string): string {
   // Every tool the script may call, but this one; /bin and /sbin cannot be in the PATH, they have it.
   const folder = execFileSync("mktemp", ["-d"], { encoding: "utf8" }).trim();
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  for (const other of ["mkdir", "mount", "umount", "btrfs", "mv", "stat", "date", "blkid", "sync"]) {
+  for (const other of TOOLS) {
     if (other === tool) continue;
     const real = execFileSync("sh", ["-c", `PATH=$PATH:/sbin:/usr/sbin; command -v ${other}`], { encoding: "utf8" });
     symlinkSync(real.trim(), join(folder, other));

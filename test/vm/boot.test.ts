@@ -15,6 +15,7 @@ import type { PersistenceEntry } from "../../src/plan/persistence.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { Machine } from "../../src/vm/machine.ts";
+import { comesUp } from "./booting.ts";
 import { PASSWORD_HASH, testedThatHalts, testedWithSwap } from "./fleet.ts";
 
 const BOOT_TIME = 300_000;
@@ -40,7 +41,7 @@ describe("a host with an ephemeral root", () => {
     const closure = await buildHost(plan, { fleetFolder });
     await provideImage({ plan, closure, file: image, size: 8 * GIB });
     const firmware = await uefiFirmware(plan.platform, join(scratch.path, "variables"));
-    start = async (change, until = comesUp) => {
+    start = async (change, until = comesUp(BOOT_TIME)) => {
       const direct = await machineOf(plan, closure, image);
       const options =
         change === undefined
@@ -281,11 +282,6 @@ describe("a host with an ephemeral root", () => {
     return new Map(filesystems.map(({ target, fsroot }: { target: string; fsroot: string }) => [target, fsroot]));
   }
 });
-
-async function comesUp(machine: Machine): Promise<void> {
-  await machine.waitForSsh(BOOT_TIME);
-  await machine.ssh("systemctl is-system-running --wait || true");
-}
 
 /** A file below an entry, or the entry itself. */
 function marker(entry: PersistenceEntry): string {

@@ -23,6 +23,7 @@ import { bootMachine } from "../../src/vm/boot.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { Machine } from "../../src/vm/machine.ts";
 import { DiskTable } from "../disk-table.ts";
+import { comesUp } from "./booting.ts";
 import fleet, { layouts, PASSWORD_FILE, rescue, sealed } from "./disks-fleet.ts";
 import { startTpm } from "./tpm.ts";
 
@@ -53,7 +54,7 @@ describe("disks", () => {
     host: Host,
     disks: readonly string[],
     tpm: boolean,
-    until: (machine: Machine) => Promise<unknown> = up,
+    until: (machine: Machine) => Promise<unknown> = comesUp(BOOT_TIME),
   ): Promise<Machine> {
     const closure = await buildHost(plan(host), { fleetFolder });
     const firmware = await uefiFirmware("x86_64-linux", file(`${host.hostName}.vars`));
@@ -61,11 +62,6 @@ describe("disks", () => {
     const chip = tpm ? stack.use(await startTpm(scratch)) : null;
     const options = { ...machine, disks, ...(chip === null ? {} : { tpm: chip.socket }) };
     return stack.use(await bootMachine(options, until));
-  }
-
-  async function up(machine: Machine): Promise<void> {
-    await machine.waitForSsh(BOOT_TIME);
-    await machine.ssh("systemctl is-system-running --wait || true");
   }
 
   const line = async (command: string) => (await guest.ssh(command)).trim();
@@ -183,7 +179,7 @@ describe("disks", () => {
       // A device that is waited for is usually given up after 90 s.
       await sleep(100_000);
       guest.type(`${PASSPHRASE}\n`);
-      await up(guest);
+      await comesUp(BOOT_TIME)(guest);
       await looksSealed();
       assert.equal(
         await line("cat /persist/kept; ls /etc/undeclared 2>&1 || true"),

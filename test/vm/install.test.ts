@@ -14,9 +14,9 @@ import { diskoTemplates, type HostDeclaration } from "../../src/index.ts";
 import { GIB } from "../../src/layout/size.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
-import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { Machine, MachineOptions } from "../../src/vm/machine.ts";
 import { DiskTable } from "../disk-table.ts";
+import { firmwareOf } from "./booting.ts";
 import { metalHost } from "./metal-host.ts";
 
 const BOOT_TIME = 300_000;
@@ -47,8 +47,9 @@ for (const [firmware, name, tries] of [
         await provideImage({ plan, closure, file: image, size: 8 * GIB });
       };
       machine = async () => {
-        const uefi = firmware === "UEFI" ? await uefiFirmware("x86_64-linux", join(path, "variables.fd")) : null;
-        return bareMachine({ platform: "x86_64-linux" }, kernel, image, uefi ?? { kind: "bios" });
+        const platform = "x86_64-linux";
+        const booted = await firmwareOf(firmware, platform, join(path, "variables.fd"));
+        return bareMachine({ platform }, kernel, image, booted);
       };
       await install();
       guest = await boot();

@@ -12,8 +12,8 @@ import { diskoTemplates } from "../../src/index.ts";
 import { GIB } from "../../src/layout/size.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
-import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { FirmwareMachine, Machine } from "../../src/vm/machine.ts";
+import { firmwareOf } from "./booting.ts";
 import { metalHost } from "./metal-host.ts";
 
 const TIME = 300_000;
@@ -42,8 +42,8 @@ for (const [firmware, template] of [
       disk = await empty(join(path, "disk.img"), 6 * GIB);
       const small = await empty(join(path, "small.img"), GIB / 4);
       machineWith = async (first, variables) => {
-        const uefi = firmware === "UEFI" ? await uefiFirmware(plan.platform, join(path, variables)) : null;
-        return bareMachine(plan, join(closure.folder, "vmlinuz"), first, uefi ?? { kind: "bios" });
+        const kernel = join(closure.folder, "vmlinuz");
+        return bareMachine(plan, kernel, first, await firmwareOf(firmware, plan.platform, join(path, variables)));
       };
       const machine = await machineWith(image, "stick.fd");
       const options = {

@@ -11,8 +11,8 @@ import { diskoTemplates } from "../../src/index.ts";
 import { GIB } from "../../src/layout/size.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
-import { uefiFirmware } from "../../src/vm/firmware.ts";
 import { DiskTable } from "../disk-table.ts";
+import { firmwareOf } from "./booting.ts";
 import { metalHost } from "./metal-host.ts";
 
 const BOOT_TIME = 300_000;
@@ -33,9 +33,9 @@ describe("a host whose root stays", () => {
       const plan = planOf(metalHost(name.toLowerCase(), template), fleetFolder);
       const closure = await buildHost(plan, { fleetFolder });
       await provideImage({ plan, closure, file, size: 4 * GIB });
-      const uefi = firmware === "UEFI" ? await uefiFirmware(plan.platform, join(folder.path, "variables.fd")) : null;
       const kernel = join(closure.folder, "vmlinuz");
-      const machine = await bareMachine(plan, kernel, file, uefi ?? { kind: "bios" });
+      const booted = await firmwareOf(firmware, plan.platform, join(folder.path, "variables.fd"));
+      const machine = await bareMachine(plan, kernel, file, booted);
       const boot = () => bootMachine(machine, (started) => started.waitForSsh(BOOT_TIME));
       {
         await using guest = await boot();

@@ -11,6 +11,7 @@ import { GIB } from "../../src/layout/size.ts";
 import { temporaryFolder } from "../../src/machine/resources.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
 import type { Machine } from "../../src/vm/machine.ts";
+import { comesUp } from "./booting.ts";
 import { type ScopeState, STATES } from "./scope-state.ts";
 import { served } from "./scopes-host.ts";
 
@@ -32,9 +33,7 @@ describe("a host with every scope", () => {
     await provideImage({ plan, closure, file: image, size: 16 * GIB });
     start = async () => {
       const machine = { ...(await machineOf(plan, closure, image)), memory: 3072 };
-      const started = stack.use(await bootMachine(machine, (machine) => machine.waitForSsh(BOOT_TIME)));
-      await started.ssh("systemctl is-system-running --wait || true");
-      return started;
+      return stack.use(await bootMachine(machine, comesUp(BOOT_TIME)));
     };
     guest = await start();
   });

@@ -17,6 +17,7 @@ import { UserError } from "../../src/modules/errors.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
 import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { Machine } from "../../src/vm/machine.ts";
+import { comesUp } from "./booting.ts";
 import { testedWith } from "./fleet.ts";
 
 const BOOT_TIME = 300_000;
@@ -79,9 +80,7 @@ describe("nixfleet switch", () => {
     const firmware = await uefiFirmware(former.platform, join(scratch.path, "variables"));
     start = async () => {
       const machine = await bareMachine(former, join(first.folder, "vmlinuz"), image, firmware);
-      const started = stack.use(await bootMachine(machine, (machine) => machine.waitForSsh(BOOT_TIME)));
-      await started.ssh("systemctl is-system-running --wait || true");
-      return started;
+      return stack.use(await bootMachine(machine, comesUp(BOOT_TIME)));
     };
     guest = await start();
   });

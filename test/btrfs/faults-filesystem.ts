@@ -5,6 +5,7 @@ import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from
 import { join } from "node:path";
 import { run } from "../../src/machine/process.ts";
 import { type Fault, FIRST } from "./fault.ts";
+import { released } from "./released.ts";
 import { type Filesystem, filesystem, has, names, wipe } from "./wipe-filesystem.ts";
 
 /** Nobody else's, on a machine where other tests may be running. */
@@ -36,6 +37,8 @@ export const FILESYSTEM_FAULTS: readonly Fault[] = [
     happens: "the previous root",
     arrange: async (fs) => {
       await run("umount", [fs.top]);
+      // Who still has it mounted, has it writable.
+      await released(fs.device);
       await run("blockdev", ["--setro", fs.device]);
     },
     outcome: "untouched",
@@ -58,6 +61,7 @@ export const FILESYSTEM_FAULTS: readonly Fault[] = [
     check: async (fs, { report }) => {
       assert.deepEqual([report.retired, report.created], [null, null]);
       await run("umount", [fs.top]);
+      await released(fs.device);
       rmSync(join(fs.scratch, "disk/full"));
       await run("mount", ["-o", "subvolid=5", fs.device, fs.top]);
       assert.deepEqual(names(fs), ["@nix", "@persist", "@root"]);
@@ -70,6 +74,7 @@ export const FILESYSTEM_FAULTS: readonly Fault[] = [
     happens: "it cannot be mounted, and is not touched",
     arrange: async (fs) => {
       await run("umount", [fs.top]);
+      await released(fs.device);
       const device = openSync(fs.device, "r+");
       for (const offset of [65536, 67108864]) writeSync(device, Buffer.alloc(4096), 0, 4096, offset);
       closeSync(device);

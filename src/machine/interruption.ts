@@ -1,5 +1,5 @@
 /**
- * Ctrl-C and SIGTERM end the program that is running, and the error then unwinds through every `await using`,
+ * Ctrl-C, SIGTERM and a terminal that is closed end the program that is running, and the error then unwinds through every `await using`,
  * so that mounts, loop devices and temporary folders are undone.
  */
 import { UserError } from "../modules/errors.ts";
@@ -12,9 +12,9 @@ export const interruption: AbortSignal = controller.signal;
 /** Undoing is not itself interruptible. */
 export const never: AbortSignal = new AbortController().signal;
 
-/** Turns SIGINT and SIGTERM into an orderly unwinding. Called once, by the command line. */
+/** Turns SIGINT, SIGTERM and SIGHUP into an orderly unwinding. Called once, by the command line. */
 export function unwindOnInterrupt(): void {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => controller.abort(new UserError(`interrupted by ${signal}`)));
   }
 }

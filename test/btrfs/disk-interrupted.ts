@@ -1,11 +1,11 @@
-/** A program for the test: makes the image `argv[2]` and is interrupted before its command number `argv[3]`. */
+/** A program for the test: makes the image `argv[2]` and gets the signal `argv[4]` in its command number `argv[3]`. */
 import { makeImage } from "../../src/disk/image.ts";
 import { GIB } from "../../src/layout/size.ts";
 import { interruption, unwindOnInterrupt } from "../../src/machine/interruption.ts";
 import { run } from "../../src/machine/process.ts";
 import { layout } from "../unit/disk-layout.ts";
 
-const [file = "", stopAt = ""] = process.argv.slice(2);
+const [file = "", stopAt = "", signal = ""] = process.argv.slice(2);
 let left = Number(stopAt);
 
 unwindOnInterrupt();
@@ -14,7 +14,7 @@ try {
     onCommand: () => {
       left -= 1;
       // The signal arrives a little later, so that it finds the command running.
-      if (left === 0) setTimeout(() => process.kill(process.pid, "SIGINT"), Math.random() * 20);
+      if (left === 0) setTimeout(() => process.kill(process.pid, signal), Math.random() * 20);
     },
   });
 } catch (error) {

@@ -9,10 +9,12 @@ import { temporaryFolder } from "../../src/machine/resources.ts";
 test("an image interrupted during any of its commands leaves no file, no mount and no loop device", async () => {
   await using folder = await temporaryFolder();
   const program = join(import.meta.dirname, "disk-interrupted.ts");
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   let interrupted = 0;
   for (;;) {
     const file = join(folder.path, "disk.img");
-    const exit = await run(process.execPath, [program, file, String(interrupted + 1)], {
+    const signal = signals[interrupted % signals.length] ?? "";
+    const exit = await run(process.execPath, [program, file, String(interrupted + 1), signal], {
       env: { TMPDIR: folder.path },
     }).then(
       () => 0,

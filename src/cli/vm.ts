@@ -1,6 +1,6 @@
 /** `nixfleet vm HOST` */
 import { machineOf, runInTerminal } from "../deploy/vm.ts";
-import { findVmDisk, provideVmDisk, type VmDisk } from "../deploy/vm-disk.ts";
+import { findVmDisk, provideVmDisk, type VmDisk, vmDiskLock } from "../deploy/vm-disk.ts";
 import { temporaryFolder } from "../machine/resources.ts";
 import { isRoot, requireRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
@@ -21,6 +21,7 @@ export async function vm(file: string, name: string, flags: VmFlags): Promise<vo
   const sshPort = flags.sshPort === undefined ? await freePort() : number("--ssh-port", flags.sshPort, 1, 65535);
   const { host, folder } = await loadHost(file, name);
   const plan = planOf(host, folder);
+  await using _lock = await vmDiskLock(plan, folder);
   const { closure, image } = await diskOf(plan, folder, flags.fresh ?? false);
   const machine = await machineOf(plan, closure, image);
   await using keys = await temporaryFolder();

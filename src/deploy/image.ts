@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { syncFilesystem, syncFolder } from "../closure/cache.ts";
 import type { Closure } from "../closure/closure.ts";
 import { diskFull } from "../closure/disk-full.ts";
-import { attachedImage, makeImage, partialName, refuseSmallImage } from "../disk/image.ts";
+import { attachedImage, makeImage, partialName, refuseAttached, refuseSmallImage } from "../disk/image.ts";
 import { mountDisk, unmountDisk } from "../disk/run.ts";
 import { INSTALLER } from "../host/generations.ts";
 import { run } from "../machine/process.ts";
@@ -42,6 +42,7 @@ export async function provideImage({
       installHost(plan, closure, { mountedAt, layout, kernelParameters, ...disk }, onProgress),
     );
   }
+  await refuseAttached(file);
   await using folder = await mountFolder();
   await using loop = await attachedImage(file);
   try {

@@ -108,14 +108,18 @@ async function fillImage(
   }
 }
 
+/** @throws UserError when the image is attached to a loop device, and so perhaps mounted */
+export async function refuseAttached(file: string): Promise<void> {
+  const devices = await devicesOfImage(file);
+  if (devices.length === 0) return;
+  throw new UserError(`${file} is in use`, [
+    `it is attached to ${devices.join(" and ")}; unmount it, or detach it: losetup --detach ${devices.join(" ")}`,
+  ]);
+}
+
 async function refuseExisting(file: string, wipe: string | null): Promise<void> {
   if (!existsSync(file)) return;
-  const devices = await devicesOfImage(file);
-  if (devices.length > 0) {
-    throw new UserError(`${file} is in use`, [
-      `it is attached to ${devices.join(" and ")}; unmount it, or detach it: losetup --detach ${devices.join(" ")}`,
-    ]);
-  }
+  await refuseAttached(file);
   const mayReplace = wipe !== null && existsSync(wipe) && (await realpath(wipe)) === (await realpath(file));
   if (!mayReplace) throw new UserError(`${file} exists`, [`to replace it, add: --wipe ${quoted(file)}`]);
 }

@@ -7,12 +7,13 @@ import { interruption } from "./interruption.ts";
 /**
  * Holds the exclusive lock of a file, which is made if it is not there, until the end of the scope.
  * A child process holds it (flock(1), of util-linux, an essential package of Debian) for as long as its stdin is open.
- * @param onWait called once when another process holds the lock
+ * @param held what is done when another process holds it: it is waited for, after this is called; or this is thrown
  * @throws UserError when the file cannot be made, or the user interrupts the wait
  */
-export async function fileLock(path: string, onWait: () => void = () => {}): Promise<AsyncDisposable> {
+export async function fileLock(path: string, held: (() => void) | UserError = () => {}): Promise<AsyncDisposable> {
+  const wait = held instanceof UserError ? ["--nonblock", "--conflict-exit-code", String(HELD)] : [];
   // Detached, so that Ctrl-C in a terminal does not reach it: the lock is to hold until everything is undone.
-  const holder = spawn("flock", ["--exclusive", "--no-fork", path, "cat"], {
+  const holder = spawn("flock", ["--exclusive", "--no-fork", ...wait, path, "cat"], {
     stdio: ["pipe", "pipe", "pipe"],
     detached: true,
   });
@@ -27,7 +28,7 @@ export async function fileLock(path: string, onWait: () => void = () => {}): Pro
     if (holder.exitCode === null && holder.signalCode === null) await ended;
   };
 
-  const waiting = setTimeout(onWait, 300);
+  const waiting = setTimeout(() => (held instanceof UserError ? undefined : held()), 300);
   const stop = (): void => void holder.kill();
   interruption.addEventListener("abort", stop);
   try {
@@ -35,9 +36,10 @@ export async function fileLock(path: string, onWait: () => void = () => {}): Pro
     await new Promise<void>((resolve, reject) => {
       holder.stdout.once("data", () => resolve());
       holder.once("error", reject);
-      holder.once("close", () =>
-        reject(interruption.aborted ? interruption.reason : new UserError(`cannot lock ${path}`, [reason.trim()])),
-      );
+      holder.once("close", (code) => {
+        if (interruption.aborted) reject(interruption.reason);
+        else reject(code === HELD ? held : new UserError(`cannot lock ${path}`, [reason.trim()]));
+      });
     });
   } finally {
     clearTimeout(waiting);
@@ -45,3 +47,6 @@ export async function fileLock(path: string, onWait: () => void = () => {}): Pro
   }
   return { [Symbol.asyncDispose]: release };
 }
+
+/** EX_TEMPFAIL of sysexits.h(3head): nothing else that flock(1) ends with. */
+const HELD = 75;

@@ -5,9 +5,9 @@ import { createInterface } from "node:readline/promises";
 import type { Closure } from "../closure/closure.ts";
 import { buildHost } from "../deploy/build.ts";
 import { provideImage, refuseImage } from "../deploy/image.ts";
-import { type InstallTarget, installOnDevices } from "../deploy/install.ts";
-import { type BlockDevice, describeDevice, inspectDevice } from "../disk/device.ts";
-import { formatRefusal } from "../disk/target.ts";
+import { type Claim, claimDevices, type InstallTarget, inspectAgain, installOnDevices } from "../deploy/install.ts";
+import { describeDevice } from "../disk/device.ts";
+import { refuseAttached } from "../disk/image.ts";
 import { formatSize, parseSize } from "../layout/size.ts";
 import { interruption } from "../machine/interruption.ts";
 import { requireRoot } from "../machine/root.ts";
@@ -32,27 +32,19 @@ export async function install(file: string, name: string, flags: InstallFlags): 
     throw new UserError("say where to: --device DEVICE, or --image FILE");
   }
   requireRoot("install a host", "it writes to a device, and mounts what it makes");
-  const targets = flags.device === undefined ? [] : installTargets(plan, flags.device);
   // Whatever cannot be done is said before anything is asked or built.
-  const devices = await Promise.all(targets.map(installableDevice));
+  await using claim = flags.device === undefined ? null : await claimDevices(installTargets(plan, flags.device));
   if (flags.image !== undefined) refuseImage(plan, flags.image, parseSize(flags.size));
   const closure = await withProgress(`Build ${name}`, (onProgress) =>
     buildHost(plan, { fleetFolder: folder, onProgress }),
   );
-  if (flags.image !== undefined) await ontoImage(plan, closure, flags.image, flags);
-  else await ontoDevices(plan, closure, targets, devices, flags.yesWipe ?? []);
+  if (claim !== null) await ontoDevices(plan, closure, claim, flags.yesWipe ?? []);
+  else if (flags.image !== undefined) await ontoImage(plan, closure, flags.image, flags);
 }
 
-async function ontoDevices(
-  plan: HostPlan,
-  closure: Closure,
-  targets: readonly InstallTarget[],
-  devices: readonly BlockDevice[],
-  yesWipe: readonly string[],
-): Promise<void> {
-  for (const [index, { layout }] of targets.entries()) {
-    const device = devices[index];
-    if (device === undefined) continue;
+async function ontoDevices(plan: HostPlan, closure: Closure, claim: Claim, yesWipe: readonly string[]): Promise<void> {
+  const disks = await inspectAgain(claim);
+  for (const { layout, device } of disks) {
     const partitions = layout.partitions.map(
       ({ name, size }) => `${name} ${size === null ? "(the rest)" : formatSize(size)}`,
     );
@@ -67,9 +59,9 @@ async function ontoDevices(
     await confirm(device.path, yesWipe);
   }
   await withProgress(`Install ${plan.hostName}`, (onProgress) =>
-    installOnDevices({ plan, closure, targets, onProgress }),
+    installOnDevices({ plan, closure, claim, onProgress }),
   );
-  say(`${plan.hostName} is installed: it boots from ${devices.map(({ path }) => path).join(" and ")}`);
+  say(`${plan.hostName} is installed: it boots from ${disks.map(({ device }) => device.path).join(" and ")}`);
 }
 
 async function ontoImage(
@@ -81,20 +73,13 @@ async function ontoImage(
   if (existsSync(image)) {
     say(`${image} exists: EVERYTHING IN IT WILL BE LOST`);
     await confirm(image, yesWipe ?? []);
+    await refuseAttached(image);
     await rm(image);
   }
   await withProgress(`Install ${plan.hostName}`, (onProgress) =>
     provideImage({ plan, closure, file: image, size: parseSize(size), onProgress }),
   );
   say(`${plan.hostName} is installed: it boots from ${image}`);
-}
-
-/** @throws UserError for one that no confirmation would help: it is in use, or too small */
-async function installableDevice({ layout, device }: InstallTarget): Promise<BlockDevice> {
-  const found = await inspectDevice(device);
-  const refusal = formatRefusal(layout, found, true, found.path);
-  if (refusal !== null) throw refusal;
-  return found;
 }
 
 /** @throws UserError unless the name was typed, or given with --yes-wipe */

@@ -1,6 +1,7 @@
 /** What a block device is and holds, found out without changing it. */
 import { constants } from "node:fs";
-import { open, realpath, stat } from "node:fs/promises";
+import { open, readFile, realpath, stat } from "node:fs/promises";
+import { basename } from "node:path";
 import type { Mapping } from "../layout/content-type.ts";
 import { formatSize } from "../layout/size.ts";
 import { never } from "../machine/interruption.ts";
@@ -15,6 +16,8 @@ export interface BlockDevice {
   /** In bytes. */
   readonly size: number;
   readonly model: string | null;
+  /** Of all disks that the kernel has seen since it booted, the how-manieth: another disk in its place has another. */
+  readonly sequence: string | null;
   readonly readOnly: boolean;
   /** Why it cannot be written to now, each on a line: `/dev/vda1 is mounted on /boot`. */
   readonly uses: readonly string[];
@@ -38,6 +41,7 @@ export async function inspectDevice(device: string): Promise<BlockDevice> {
     type: found.type,
     size: found.size,
     model: found.model?.trim() || null,
+    sequence: await readFile(`/sys/class/block/${basename(path)}/diskseq`, "utf8").catch(() => null),
     readOnly: found.ro,
     uses: inUse,
     contents: inUse.length > 0 ? [] : await contents(path),

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { installTargets } from "../../src/cli/install.ts";
-import { makeCompressedImage, refuseImage } from "../../src/deploy/image.ts";
-import { installOnDevices } from "../../src/deploy/install.ts";
+import { makeCompressedImage, provideImage, refuseImage } from "../../src/deploy/image.ts";
+import { claimDevices, inspectAgain, installOnDevices } from "../../src/deploy/install.ts";
 import { diskSurroundings } from "../../src/disk/run.ts";
 import { generationParameters } from "../../src/host/generations.ts";
 import { installParameters } from "../../src/host/install.ts";
@@ -66,7 +66,8 @@ test("what a disk held before is gone, and nothing stays mounted", async () => {
   const closure = await smallClosure(folder.path);
   const steps: string[] = [];
   const targets = [{ layout, device: loop.device }];
-  await installOnDevices({ plan, closure, targets, onProgress: (step) => steps.push(step) });
+  await using claim = await claimDevices(targets);
+  await installOnDevices({ plan, closure, claim, onProgress: (step) => steps.push(step) });
   assert.deepEqual(steps.slice(-3), ["copying the closure", "writing the boot entry", "writing everything out"]);
   assert.ok(!(await run("findmnt", ["--list", "--output", "SOURCE"])).includes(loop.device));
   await assertInstalled(loop.device);
@@ -129,13 +130,29 @@ test("a disk that is too small is refused before anything is written, by the bui
   const plan = planWith();
   const [layout] = plan.disk.disks;
   assert.ok(layout !== undefined);
-  const closure = await smallClosure(folder.path);
-  const targets = [{ layout, device: loop.device }];
-  await assert.rejects(installOnDevices({ plan, closure, targets, onProgress: () => {} }), /is too small/);
+  await assert.rejects(claimDevices([{ layout, device: loop.device }]), /is too small/);
   assert.throws(() => refuseImage(plan, "x.raw", 64 * 1024 ** 2), /64M is too small for x\.raw/);
   assert.match(await readFile(image, "utf8"), /^precious/);
   const needs = /^NEEDS='(\d+)'$/m.exec(installParameters(plan) ?? "")?.[1];
   assert.equal(Number(needs), Math.ceil(requiredBytes(layout) / 1024 ** 2));
+});
+
+test("a disk that takes the place of another meanwhile is not written to", async () => {
+  await using folder = await temporaryFolder();
+  const [layout] = planWith().disk.disks;
+  assert.ok(layout !== undefined);
+  const images = ["asked", "other"].map((name) => join(folder.path, name));
+  for (const image of images) {
+    await writeFile(image, "");
+    await truncate(image, 2 * 1024 ** 3);
+  }
+  const [asked = "", other = ""] = images;
+  await using loop = await loopDevice(asked);
+  await using claim = await claimDevices([{ layout, device: loop.device }]);
+  assert.equal((await inspectAgain(claim)).length, 1);
+  await run("losetup", ["--detach", loop.device]);
+  await run("losetup", ["--partscan", loop.device, other]);
+  await assert.rejects(inspectAgain(claim), /is another disk now than when this began, so nothing was written/);
 });
 
 test("a host with two disks gets both, each as it is declared", async () => {
@@ -170,13 +187,34 @@ test("a host with two disks gets both, each as it is declared", async () => {
   const closure = await smallClosure(folder.path);
   const given = plan.disk.disks.map(({ name }) => `${name}=${devices[name]}`);
   const targets = installTargets(plan, given.toReversed());
-  await installOnDevices({ plan, closure, targets, onProgress: () => {} });
+  const again = async () => {
+    await using claim = await claimDevices(targets);
+    await assert.rejects(claimDevices(targets), /another installation onto \S+ and \S+ runs/);
+    await installOnDevices({ plan, closure, claim, onProgress: () => {} });
+  };
+  await again();
   await assertInstalled(devices.main ?? "");
   assert.match(await run("blkid", ["--probe", `${devices.data}p1`]), /TYPE="btrfs"/);
   assert.ok(!(await run("findmnt", ["--list", "--output", "SOURCE"])).includes(devices.data ?? ""));
+  const alike = targets.map((target) => ({ ...target, device: devices.main ?? "" }));
+  await assert.rejects(claimDevices(alike), /cannot be two disks/);
   // A second time: what the first has left does not hinder it.
-  await installOnDevices({ plan, closure, targets, onProgress: () => {} });
+  await again();
   await assertInstalled(devices.main ?? "");
+});
+
+test("an image that is attached is neither mounted a second time nor replaced", async () => {
+  await using folder = await temporaryFolder();
+  const plan = planWith();
+  const closure = await smallClosure(folder.path);
+  const file = join(folder.path, "test.img");
+  const request = { plan, closure, file, size: 2 * 1024 ** 3 };
+  await provideImage(request);
+  {
+    await using _ = await loopDevice(file);
+    await assert.rejects(provideImage(request), /test\.img is in use/);
+  }
+  await provideImage(request);
 });
 
 test("an image in qcow2 takes its name when it is whole, and nothing else is left beside it", async () => {

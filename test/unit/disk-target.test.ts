@@ -10,6 +10,7 @@ const empty: BlockDevice = {
   type: "disk",
   size: 8 * GIB,
   model: "VIRTUAL",
+  sequence: "1",
   readOnly: false,
   uses: [],
   contents: [],

@@ -3,7 +3,8 @@
 # Makes a closure that is in the store the newest generation, which boots from now on.
 #
 # The record is written first, so that `gc` leaves it alone, then what it boots from, its entry last. Interrupted at any
-# point, the generations before it boot, and it can be run again. A closure that is the newest already stays it.
+# point, the generations before it boot, and it can be run again. A closure that is the newest already stays it, and is
+# tried again if it was passed over.
 set -eu
 export LC_ALL=C
 umask 022

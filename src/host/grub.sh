@@ -3,7 +3,7 @@
 # It can write one thing: its environment block, of 1024 bytes, in a file that is there already. The partition GRUB has a
 # small filesystem for it, before GRUB's own image:
 #   trial, left   the newest generation until it has proved itself, and how often it may still be tried
-#   good          the newest that has reached boot-complete.target
+#   proved, good  those that have reached boot-complete.target, oldest first, and the newest of them
 # Sourced by generation-store.sh, whose parameters it adds to:
 #   GRUB            the device of the partition of type bios-boot; empty: GRUB does not boot this host
 #   GRUB_NUMBER     its number
@@ -15,26 +15,31 @@ findGrubEnvironment() {
   [ -n "$environment" ] || fail "$GRUB has no environment of GRUB: install the host anew"
 }
 
-# Sets `trial`, `left` and `good`.
+# Sets `trial`, `left` and `proved`.
 readGrubEnvironment() {
-  trial='' left='' good=''
+  trial='' left='' proved=''
   findGrubEnvironment
   while IFS='=' read -r key value; do
     case $key=$value in
-      *=*[!0-9]*) ;;
+      *=*[!0-9\ ]*) ;;
       trial=*) trial=$value ;;
       left=*) left=$value ;;
-      good=*) good=$value ;;
+      proved=*) proved=$value ;;
     esac
   done <<END
 $(dd if="$GRUB" bs=1024 skip="$((environment / 1024))" count=1 2>/dev/null)
 END
 }
 
-# Of `trial`, `left` and `good`, after they were read. One write of one block.
+# Of `trial`, `left` and `proved`, after they were read. One write of one block.
 writeGrubEnvironment() {
+  readNumbers
+  good='' still=''
+  for each in $numbers; do
+    case " $proved " in *" $each "*) good=$each still="$still $each" ;; esac
+  done
   {
-    printf '# GRUB Environment Block\ntrial=%s\nleft=%s\ngood=%s\n' "$trial" "$left" "$good"
+    printf '# GRUB Environment Block\ntrial=%s\nleft=%s\ngood=%s\nproved=%s\n' "$trial" "$left" "$good" "${still# }"
     printf '%1024s' '' | tr ' ' '#'
   } | dd of="$GRUB" bs=1024 seek="$((environment / 1024))" count=1 iflag=fullblock conv=notrunc,fsync 2>/dev/null ||
     fail "$GRUB cannot be written"
@@ -43,23 +48,24 @@ writeGrubEnvironment() {
 # Sets `state` of a generation.
 grubState() {
   readGrubEnvironment
-  if [ "$1" = "$trial" ]; then
-    state="not proved, $left tries left"
-    [ "$left" -gt 0 ] || state='passed over'
-  elif [ "$1" -le "${good:-0}" ]; then
-    state=good
-  else
-    state='not proved'
-  fi
+  case " $proved " in
+    *" $1 "*) state=good ;;
+    *)
+      state='not proved'
+      [ "$1" != "$trial" ] || state="not proved, $left tries left"
+      [ "$1,$left" != "$trial,0" ] || state='passed over'
+      ;;
+  esac
 }
 
-# Puts a new generation on trial.
+# Puts a generation on trial that is new, or was passed over.
 grubTry() {
-  readGrubEnvironment
-  [ "$1" = "$trial" ] || [ "$1" -le "${good:-0}" ] || {
+  grubState "$1"
+  case $state in 'not proved' | 'passed over')
     trial=$1 left=$TRIES
     writeGrubEnvironment
-  }
+    ;;
+  esac
 }
 
 # Sets `default` to the generation that a rollback has chosen; empty: none.
@@ -99,9 +105,9 @@ $(countDown)
   save_env --file "\$environment" trial left good
 }
 END
-  for number in $(printf '%s\n' "$numbers" | sort -rn); do
-    readGeneration "$number"
-    grubEntry "$number" "$HOST_NAME, generation $number of $date: $changes" "nixfleet-$number" ''
+  for each in $(printf '%s\n' "$numbers" | sort -rn); do
+    readGeneration "$each"
+    grubEntry "$each" "$HOST_NAME, generation $each of $date: $changes" "nixfleet-$each" ''
   done
   readGeneration "$newest"
   grubEntry "$newest" "$HOST_NAME, generation $newest, without a wipe: the root of the last boot again" nixfleet-rescue ' nixfleet.wipe=skip'

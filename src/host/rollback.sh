@@ -1,6 +1,7 @@
 #!/bin/sh
 # Usage: nixfleet rollback [NUMBER | newest]
-# Chooses the generation that boots from now on, until the next one is installed: by default the one before this one.
+# Chooses the generation that boots from now on, until the next one is installed: by default the newest before this one
+# that has proved itself.
 #
 # `newest` takes the choice back. Nothing changes before the next boot.
 set -eu
@@ -26,6 +27,7 @@ main() {
     case $state in
       'no boot entry') fail "generation $chosen has no boot entry: its installation was interrupted" ;;
       'passed over') printf 'nixfleet: generation %s has failed to boot before\n' "$chosen" >&2 ;;
+      'not proved'*) printf 'nixfleet: generation %s has not come up yet\n' "$chosen" >&2 ;;
     esac
   fi
   [ -z "$ESP$ESP_IMAGE" ] || systemdBootDefault "$chosen"
@@ -37,20 +39,20 @@ main() {
   fi
 }
 
-# The newest before the one that runs; where none of them runs, before the newest.
+# The newest good one before that which runs; where none of them runs, before the newest.
 findPrevious() {
   readRunning
-  before='' closure=''
+  now=$(printf '%s\n' "$numbers" | tail -n 1)
   for number in $numbers; do
     readGeneration "$number"
-    [ "$closure" != "$running" ] || break
-    before=$number
+    [ "$closure" != "$running" ] || now=$number # the same closure may be several: the newest of them
   done
-  if [ "$closure" != "$running" ]; then
-    before=$(printf '%s\n' "$numbers" | sed '$d' | tail -n 1)
-  fi
-  [ -n "$before" ] || fail "there is no generation before this one"
-  chosen=$before
+  for number in $numbers; do
+    [ "$number" -lt "$now" ] || break
+    readState "$number"
+    [ "$state" != good ] || chosen=$number
+  done
+  [ -n "$chosen" ] || fail "no generation before this one is known to work; \`nixfleet generations\` lists those there are, and nixfleet rollback NUMBER chooses one of them"
 }
 
 main "$@"

@@ -40,7 +40,11 @@ systemdBootAdd() {
   putOnce "$store/${closure##*/}/host.cpio" "$host/host.cpio"
   putLoader
   findEntry "$1"
-  [ -n "$entry" ] || putText "$ENTRIES/nixfleet-$1+$TRIES.conf" "$(entryText "$1" nixfleet '')"
+  case $entry in '' | *+0*)
+    putText "$ENTRIES/nixfleet-$1+$TRIES.conf" "$(entryText "$1" nixfleet '')"
+    [ -z "$entry" ] || espRemove "$ENTRIES/$entry" # it was passed over
+    ;;
+  esac
   # Born passed over, so that it is never chosen before another.
   espRemove "$ENTRIES/$RESCUE.conf" # its name after it was booted with success
   putText "$ENTRIES/$RESCUE+0.conf" "$(entryText "$1" "$RESCUE" nixfleet.wipe=skip)"

@@ -30,12 +30,31 @@ test("a generation is on trial until it is blessed, and passed over when no try 
   assert.deepEqual(await host.states(), ["not proved, 3 tries left", "good"]);
   await host.triesLeft(0); // as GRUB counts
   assert.deepEqual(await host.states(), ["passed over", "good"]);
+  assert.match(await host.command("add-generation", host.path("b")), /^generation 2:/);
+  assert.deepEqual(await host.states(), ["not proved, 3 tries left", "good"]);
+});
+
+test("a generation that has never come up is not good because a later one is", async () => {
+  await using host = await biosHost();
+  await host.command("add-generation", host.path("a"));
+  await host.bless("a");
+  await host.command("add-generation", host.path("b"));
+  await host.triesLeft(0);
+  assert.match(await host.command("add-generation", host.path("c")), /^generation 3:/);
+  await host.bless("c");
+  assert.deepEqual(await host.states(), ["good", "not proved", "good"]);
+  assert.match(await host.command("rollback"), /next boot is generation 1 /);
+  // Chosen by hand, it comes up after all.
+  await host.bless("b");
+  assert.deepEqual(await host.states(), ["good", "good", "good"]);
 });
 
 test("the menu has an entry for each generation, the newest first, and says which a rollback has chosen", async () => {
   await using host = await biosHost();
   await host.command("add-generation", host.path("a"));
+  await host.bless("a");
   await host.command("add-generation", host.path("b"));
+  await host.bless("b");
   const ids = async () => [...(await host.menu()).matchAll(/^menuentry .* --id (\S+) \{$/gm)].map(([, id]) => id);
   assert.deepEqual(await ids(), ["nixfleet-2", "nixfleet-1", "nixfleet-rescue"]);
   const menu = await host.menu();
@@ -54,7 +73,7 @@ async function biosHost() {
   const folder = await temporaryFolder();
   const nix = join(folder.path, "nix");
   await mkdir(join(nix, "store"), { recursive: true });
-  for (const letter of ["a", "b"]) await smallClosure(join(nix, "store"), letter);
+  for (const letter of ["a", "b", "c"]) await smallClosure(join(nix, "store"), letter);
   const partition = join(folder.path, "partition");
   const block = `# GRUB Environment Block\n${"#".repeat(999)}`;
   await writeFile(partition, Buffer.concat([Buffer.alloc(24 * 1024), Buffer.from(block), Buffer.alloc(999 * 1024)]));

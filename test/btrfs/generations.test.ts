@@ -127,13 +127,51 @@ test("gc never deletes the closure that runs, nor one that an entry names", asyn
   assert.match(await host.command("gc"), /^deleted a{32}-nixfleet-test\n$/);
 });
 
+test("a generation that was passed over is tried again when it is added again", async () => {
+  await using host = await testHost();
+  for (const name of ["a", "b"]) {
+    await host.addClosure(name, {});
+    await host.command("add-generation", host.path(name));
+  }
+  await host.rename("nixfleet-2+3.conf", "nixfleet-2+0-3.conf");
+  await host.command("add-generation", host.path("b"));
+  assert.deepEqual(
+    (await host.generations()).map(({ number, state }) => [number, state]),
+    [
+      [2, "not proved, 3 tries left"],
+      [1, "not proved, 3 tries left"],
+    ],
+  );
+  assert.deepEqual(
+    (await host.entries()).filter((name) => name.startsWith("nixfleet-2")),
+    ["nixfleet-2+3.conf"],
+  );
+});
+
+test("a rollback chooses the newest generation before that works, also where a closure came back", async () => {
+  await using host = await testHost();
+  for (const name of ["a", "b", "c", "d"]) await host.addClosure(name, {});
+  for (const name of ["a", "b", "c", "d", "a"]) await host.command("add-generation", host.path(name));
+  await host.runs("a");
+  await assert.rejects(
+    host.command("rollback"),
+    (error) => error instanceof CommandError && /no generation before this one is known to work/.test(error.text),
+  );
+  await host.rename("nixfleet-1+3.conf", "nixfleet-1.conf");
+  await host.rename("nixfleet-2+3.conf", "nixfleet-2.conf");
+  await host.rename("nixfleet-3+3.conf", "nixfleet-3+0-3.conf");
+  assert.match(await host.command("rollback"), /next boot is generation 2 /);
+  assert.match(await host.command("rollback", "3"), /next boot is generation 3 /); // by its number: with a warning
+});
+
 test("a rollback chooses the generation before, until it is taken back or a new one is added", async () => {
   await using host = await testHost();
   const refused = (reason: RegExp) => (error: unknown) => error instanceof CommandError && reason.test(error.text);
   await assert.rejects(host.command("rollback"), refused(/no generation before/));
-  for (const name of ["a", "b", "c"]) {
+  for (const [index, name] of ["a", "b", "c"].entries()) {
     await host.addClosure(name, {});
     await host.command("add-generation", host.path(name));
+    await host.rename(`nixfleet-${index + 1}+3.conf`, `nixfleet-${index + 1}.conf`);
   }
   const chosen = async () =>
     (await host.read("loader/loader.conf")).split("\n").find((line) => line.startsWith("default"));

@@ -5,9 +5,10 @@ import { dirname } from "node:path";
 import { syncFilesystem, syncFolder } from "../closure/cache.ts";
 import type { Closure } from "../closure/closure.ts";
 import { diskFull } from "../closure/disk-full.ts";
+import { partitionTableId } from "../disk/device.ts";
 import { attachedImage, makeImage, partialName, refuseAttached, refuseSmallImage } from "../disk/image.ts";
 import { mountDisk, unmountDisk } from "../disk/run.ts";
-import { INSTALLER } from "../host/generations.ts";
+import { installerParameters } from "../host/generations.ts";
 import { run } from "../machine/process.ts";
 import { mountFolder } from "../machine/resources.ts";
 import { UserError } from "../modules/errors.ts";
@@ -37,10 +38,10 @@ export async function provideImage({
 }: ImageRequest): Promise<void> {
   const layout = theOnlyDisk(plan);
   if (!existsSync(file)) {
-    const kernelParameters = installer ? INSTALLER : [];
-    return makeImage(layout, file, size, (mountedAt, disk) =>
-      installHost(plan, closure, { mountedAt, layout, kernelParameters, ...disk }, onProgress),
-    );
+    return makeImage(layout, file, size, async (mountedAt, disk) => {
+      const kernelParameters = installer ? installerParameters(await partitionTableId(disk.device)) : [];
+      await installHost(plan, closure, { mountedAt, layout, kernelParameters, ...disk }, onProgress);
+    });
   }
   await refuseAttached(file);
   await using folder = await mountFolder();

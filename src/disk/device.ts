@@ -187,6 +187,11 @@ export async function partitionTable(path: string): Promise<readonly Partition[]
   }));
 }
 
+/** As udev has it: in small letters. */
+export async function partitionTableId(path: string): Promise<string> {
+  return (await filesystemTags(path, null)).get("PTUUID") ?? "";
+}
+
 async function partitions(path: string): Promise<readonly string[]> {
   const found = (await partitionTable(path)) ?? []; // of a damaged one, wipefs has named the kind already
   return Promise.all(

@@ -22,12 +22,15 @@ export interface GenerationPlace {
 /**
  * Of a disk that installs its host. Whoever has such a disk in his hands is root on its console: a host has no password
  * of its own, and those that persist are not on this disk.
+ * @param disk the UUID of its partition table: see installer.rules
  */
-export const INSTALLER: readonly string[] = [
-  "nixfleet.installer",
-  "systemd.set_credential=agetty.autologin:root",
-  "systemd.set_credential=login.noauth:yes",
-];
+export function installerParameters(disk: string): readonly string[] {
+  return [
+    `nixfleet.installer=${disk}`,
+    "systemd.set_credential=agetty.autologin:root",
+    "systemd.set_credential=login.noauth:yes",
+  ];
+}
 
 export type EspPlace = { readonly kind: "folder" | "unmounted"; readonly path: string };
 

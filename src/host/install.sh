@@ -8,7 +8,7 @@
 #   FORMAT, MOUNT        scripts that do that to $device, whose first partition is ${partition}1; MOUNT below $under
 #   NEEDS                how large the disk has to be for that, in MiB
 #   KEYS                 files with a passphrase or a key, a line each, that FORMAT reads
-#   OPENS                what FORMAT opens, a line each; nothing of that name can be open before
+#   OPENS                the names by which FORMAT and MOUNT open what is encrypted, a line each
 #   KEEPS_ROOT           `yes` where no wipe makes the root
 #   ESP_NUMBER           of the partition that UEFI reads; empty: none
 set -eu
@@ -47,7 +47,6 @@ main() {
   refuseUsed
   refuseSmall
   refuseKeyless
-  refuseOpen
   confirm "${2:-}"
   trap 'abandon' EXIT
   trap 'exit 1' HUP INT TERM
@@ -87,14 +86,6 @@ refuseKeyless() {
     [ -z "$key" ] || [ -s "$key" ] || fail "there is no $key, which is to hold what encrypts $device: write it, and run this again"
   done <<END
 $KEYS
-END
-}
-
-refuseOpen() {
-  while IFS= read -r mapping; do
-    [ -z "$mapping" ] || [ ! -e "$mapping" ] || fail "$mapping is open already, as on an encrypted host that installs itself: install $device from elsewhere, by nixfleet install --device"
-  done <<END
-$OPENS
 END
 }
 
@@ -173,8 +164,16 @@ abandon() {
   echo "nixfleet: $HOST_NAME is not on $device, which has lost what it held. Mend what is said above, and run it again" >&2
 }
 
+# Also what a killed FORMAT has left.
 unmountAll() {
-  ! mountpoint -q -- "$under" || umount --recursive -- "$under"
+  for mounted in "$under" "$under.format"; do
+    ! mountpoint -q -- "$mounted" || umount --recursive -- "$mounted"
+  done
+  while IFS= read -r name; do
+    [ -z "$name" ] || [ ! -e "/dev/mapper/$name" ] || cryptsetup close -- "$name"
+  done <<END
+$OPENS
+END
 }
 
 main "$@"

@@ -38,17 +38,24 @@ export function initrdFiles(plan: HostPlan): readonly FilePlan[] {
       : [textFile("/etc/modules-load.d/nixfleet.conf", plan.boot.initrdKernelModules)]),
     ...(plan.boot.crypttab.length === 0 ? [] : [textFile("/etc/crypttab", plan.boot.crypttab)]),
     ...wipeFiles(plan),
+    ...installerRules(plan),
   ];
 }
 
 /** For the pristine root: what goes on with the work on the running host. Paths on the host. */
 export function continuationFiles(plan: HostPlan): readonly FilePlan[] {
-  return [...pruneFiles(plan), ...machineIdFiles(plan), ...linkedFilesList(plan)];
+  return [...pruneFiles(plan), ...machineIdFiles(plan), ...linkedFilesList(plan), ...installerRules(plan)];
 }
 
 /** What the next boot has to know of this root: its links that a program may have replaced. */
 function linkedFilesList({ persistence }: HostPlan): readonly FilePlan[] {
   return [{ kind: "text", path: "/etc/nixfleet/files.list", text: linkedFiles(persistence), mode: "0644" }];
+}
+
+/** A disk that installs its host has nothing to do with what that machine's own disk holds. */
+function installerRules({ loader }: HostPlan): readonly FilePlan[] {
+  if (loader.esp === null && loader.biosBoot === null) return [];
+  return [textFile("/etc/udev/rules.d/90-nixfleet-installer.rules", [readStatic("installer.rules").trimEnd()])];
 }
 
 /** They prune what the wipe leaves. */

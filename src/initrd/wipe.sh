@@ -9,7 +9,7 @@
 #   PRUNE               `yes`: old roots that are due are deleted too. In a boot prune.sh does that later, on the running host
 #   ON_FAILURE          `boot` or `halt`: what the unit does when this fails; here it only words the message
 #   CLOSURE_ROOT        the pristine root, from the top of the filesystem; empty: the fresh root is empty
-#   KERNEL_COMMAND_LINE where to read nixfleet.closure=, nixfleet.wipe=skip and rootflags=, with NIX_SUBVOLUME, which /nix is (boot only)
+#   KERNEL_COMMAND_LINE where to read nixfleet.*= and rootflags=, with NIX_SUBVOLUME, which /nix is (boot only)
 #   LABEL_LINK          the boot's way to LABEL, put right where two filesystems have it (boot only)
 #   MOUNTPOINT          an empty folder, where the filesystem is mounted meanwhile
 #   REPORT              where the report goes, JSON; a run whose report exists has been done, so it is not done again
@@ -80,6 +80,7 @@ readKernelCommandLine() {
       rootflags=*subvol=*old_roots/* | rootflags=*subvolid=*) skip=$word ;;
       nixfleet.wipe=skip) skip=${skip:-$word} ;;
       nixfleet.closure=*) closure=${word#*=} ;;
+      nixfleet.installer=*) DEVICE=${DEVICE:-$LABEL_LINK} ;; # where others have the label, it leads to its own
     esac
   done
   set +f

@@ -1,4 +1,7 @@
-/** A stick that `nixfleet image --installer` made puts its host onto the disk of a machine that has no network. */
+/**
+ * A stick that `nixfleet image --installer` made puts its host onto the disk of a machine that has no network, and that
+ * holds the same host already: labelled alike, as after an installation that was interrupted.
+ */
 import assert from "node:assert/strict";
 import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -39,7 +42,8 @@ for (const [firmware, template] of [
       const closure = await buildHost(plan, { fleetFolder });
       const image = join(path, "stick.img");
       await provideImage({ plan, closure, file: image, size: 4 * GIB, installer: true });
-      disk = await empty(join(path, "disk.img"), 6 * GIB);
+      disk = join(path, "disk.img");
+      await provideImage({ plan, closure, file: disk, size: 6 * GIB });
       const small = await empty(join(path, "small.img"), GIB / 4);
       machineWith = async (first, variables) => {
         const kernel = join(closure.folder, "vmlinuz");
@@ -69,11 +73,24 @@ for (const [firmware, template] of [
       assert.match((await typed("ls /sys/class/net | tr '\\n' .; echo")).said, /^lo\.$/m);
     });
 
+    test("it is what it booted from: of another disk that is labelled alike it has nothing, and its root is wiped", async () => {
+      const { said } = await typed(
+        "findmnt --noheadings --list --output TARGET,SOURCE; readlink -f /dev/disk/by-label/*",
+      );
+      assert.match(said, /^\/ +\/dev\/vda2\[\/@root\]$/m);
+      assert.match(said, /^\/dev\/vda2$/m);
+      assert.doesNotMatch(said, /vdb/);
+      const links = await typed("udevadm info --query=symlink /dev/vdb2; cat /run/nixfleet/wipe.json");
+      assert.match(links.said, /disk\/by-partuuid\//);
+      assert.doesNotMatch(links.said, /by-label|by-partlabel/);
+      assert.match(links.said, /"outcome":"wiped"/);
+    });
+
     test("it lists the disks, and refuses its own, one that is mounted, one that is too small and what is no disk", async () => {
       const { code, said } = await typed("nixfleet install");
       assert.equal(code, "2");
       assert.match(said, /\/dev\/vdb +6G/);
-      await typed("echo kept >/etc/nixos/note; mkfs.btrfs -q /dev/vdb; mount /dev/vdb /mnt");
+      await typed("echo kept >/etc/nixos/note; mount /dev/vdb2 /mnt");
       for (const [device, reason] of [
         ["/dev/vda", /vda is in use: it is mounted on/],
         ["/dev/vda2", /vda2 is a partition: name the whole disk/],
@@ -91,7 +108,10 @@ for (const [firmware, template] of [
     test("it asks for the disk's name, and puts the host there", async () => {
       assert.match((await typed("nixfleet install /dev/vdb", "yes")).said, /was not confirmed, so nothing was written/);
       const { code, said } = await typed("nixfleet install /dev/vdb", "/dev/vdb");
-      assert.match(said, /ALL OF THIS WILL BE LOST[\s\S]*\/dev\/vdb +6G +btrfs[\s\S]*tested is on \/dev\/vdb\. Remove/);
+      assert.match(
+        said,
+        /ALL OF THIS WILL BE LOST[\s\S]*\/dev\/vdb2 .*btrfs +root[\s\S]*tested is on \/dev\/vdb\. Remove/,
+      );
       assert.equal(code, "0");
       await stick.shutdown(TIME);
     });

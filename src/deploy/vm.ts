@@ -49,7 +49,6 @@ export async function runInTerminal(
   const [program, ...args] = qemuCommand({
     ...machine,
     memory: machine.memory ?? 1024,
-    cpus: machine.cpus ?? 2,
     ...(await bootOptions(machine, folder.path)),
     sshPort,
     credentials,

@@ -41,7 +41,6 @@ async function kvmRuns(platform: Platform, kernel: string): Promise<boolean> {
     platform,
     accelerator: "kvm",
     memory: 512,
-    cpus: 2,
     disks: [],
     kernel,
     initrd: null,

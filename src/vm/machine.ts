@@ -25,8 +25,6 @@ export interface FirmwareMachine extends MachineDevices, FirmwareBoot {}
 interface MachineDevices extends Pick<QemuOptions, "platform" | "accelerator" | "disks"> {
   /** In MiB; by default 1024. */
   readonly memory?: number;
-  /** By default 2. */
-  readonly cpus?: number;
   /** The control socket of its TPM, see QemuOptions. */
   readonly tpm?: string;
   /** By default any free port; `null`: no network, and so no ssh. */
@@ -89,7 +87,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     disks: options.disks,
     ...(await bootOptions(options, folder.path)),
     memory: options.memory ?? 1024,
-    cpus: options.cpus ?? 2,
     sshPort,
     credentials: access.credentials,
     console: { kind: "stdio" },

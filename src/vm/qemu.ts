@@ -9,7 +9,6 @@ interface DeviceOptions {
   readonly accelerator: Accelerator;
   /** In MiB. */
   readonly memory: number;
-  readonly cpus: number;
   /** Raw images, the first one being `/dev/vda`. */
   readonly disks: readonly string[];
   /** The control socket of a swtpm(8) that is the machine's TPM; by default it has none. */
@@ -66,7 +65,7 @@ export function qemuCommand(options: QemuOptions): readonly [string, ...string[]
     options.platform === "x86_64-linux" ? "qemu-system-x86_64" : "qemu-system-aarch64",
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     ...machineArguments(options),
-    ...["-m", `${options.memory}M`, "-smp", String(options.cpus)],
+    ...["-m", `${options.memory}M`],
     ...(options.firmware === undefined ? kernelArguments(options) : firmwareArguments(options.firmware, options)),
     ...options.disks.flatMap(diskArguments),
     ...networkArguments(options.sshPort),
@@ -85,10 +84,10 @@ export function qemuCommand(options: QemuOptions): readonly [string, ...string[]
 
 function machineArguments({ platform, accelerator }: DeviceOptions): string[] {
   const machine = platform === "x86_64-linux" ? "pc,usb=off,vmport=off" : "virt,gic-version=max";
-  if (accelerator === "kvm") return ["-machine", machine, "-accel", "kvm", "-cpu", "host"];
-  // With cx16 emulated on several threads, Linux guests panic at random.
+  if (accelerator === "kvm") return ["-machine", machine, "-accel", "kvm", "-cpu", "host", "-smp", "2"];
+  // Of several that are emulated one now and then stops in the kernel, and with cx16 Linux guests panic at random.
   const cpu = platform === "x86_64-linux" ? "max,-cx16" : "max";
-  return ["-machine", machine, "-accel", "tcg,thread=multi", "-cpu", cpu];
+  return ["-machine", machine, "-accel", "tcg", "-cpu", cpu, "-smp", "1"];
 }
 
 function kernelArguments(options: DeviceOptions & KernelBoot): string[] {

@@ -10,7 +10,6 @@ const plain: QemuOptions = {
   platform: "x86_64-linux",
   accelerator: "tcg",
   memory: 1024,
-  cpus: 2,
   disks: ["/srv/host, with a comma.img"],
   kernel: "/k",
   initrd: null,
@@ -28,7 +27,8 @@ const valuesOf = (options: QemuOptions, flag: string): string[] => {
 
 test("an emulated x86 processor is without cx16, which makes guests panic, and a real one is the host's", () => {
   deepEqual(valuesOf(plain, "-cpu"), ["max,-cx16"]);
-  deepEqual(valuesOf(plain, "-accel"), ["tcg,thread=multi"]);
+  deepEqual(valuesOf(plain, "-accel"), ["tcg"]);
+  deepEqual(valuesOf(plain, "-smp"), ["1"]);
   deepEqual(valuesOf({ ...plain, accelerator: "kvm" }, "-cpu"), ["host"]);
 });
 

@@ -7,6 +7,7 @@ import { parseSize } from "../layout/size.ts";
 import { run } from "../machine/process.ts";
 import { requireRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
+import { requireLoader } from "../plan/loader.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { print } from "./output.ts";
 import { withProgress } from "./progress.ts";
@@ -33,6 +34,7 @@ export async function image(file: string, name: string, flags: ImageFlags): Prom
     "make an image",
     "its files belong to root and to Debian's users, and its filesystems are mounted to be filled",
   );
+  requireLoader(plan);
   refuseImage(plan, target, size);
   if (format === "qcow2") await run("qemu-img", ["--version"]); // whether it is there
   await withProgress(`Image of ${name}`, async (onProgress) => {

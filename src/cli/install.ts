@@ -13,6 +13,7 @@ import { interruption } from "../machine/interruption.ts";
 import { requireRoot } from "../machine/root.ts";
 import { UserError } from "../modules/errors.ts";
 import type { HostPlan } from "../plan/host.ts";
+import { requireLoader } from "../plan/loader.ts";
 import { loadHost, planOf } from "./load-fleet.ts";
 import { say } from "./output.ts";
 import { withProgress } from "./progress.ts";
@@ -32,6 +33,7 @@ export async function install(file: string, name: string, flags: InstallFlags): 
     throw new UserError("say where to: --device DEVICE, or --image FILE");
   }
   requireRoot("install a host", "it writes to a device, and mounts what it makes");
+  requireLoader(plan);
   // Whatever cannot be done is said before anything is asked or built.
   await using claim = flags.device === undefined ? null : await claimDevices(installTargets(plan, flags.device));
   if (flags.image !== undefined) refuseImage(plan, flags.image, parseSize(flags.size));

@@ -2,10 +2,13 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DiskLayout } from "../layout/gpt.ts";
+import { isRoot } from "../machine/root.ts";
 import { type DiskMode, diskCommands } from "./commands.ts";
+import { isFormatted } from "./formatted.ts";
 import { attachedImage, devicesOfImage, makeImage, partialName } from "./image.ts";
 import { type DiskProgress, diskSurroundings, formatDisk, mountDisk, plannedCommands, unmountDisk } from "./run.ts";
 import { diskScript, IMAGE_DEVICE, onLoopDevice } from "./script.ts";
+import { formattableDevice } from "./target.ts";
 
 export interface DiskRequest extends DiskProgress {
   readonly layout: DiskLayout;
@@ -48,9 +51,15 @@ export async function applyDiskRequest(request: DiskRequest): Promise<void> {
   if (modes.includes("mount")) await mountTarget(request);
 }
 
-/** The same as a shell script that does exactly that, without doing it. */
-export async function dryRun({ layout, target, modes, under }: DiskRequest): Promise<string> {
-  if (target.kind === "device") return diskScript(await plannedCommands(layout, target.device, modes, under));
+/**
+ * The same as a shell script that does exactly that, without doing it.
+ * @throws UserError where the request itself would be refused: who is not root cannot find that out
+ */
+export async function dryRun(request: DiskRequest): Promise<string> {
+  const { layout, target, modes, under } = request;
+  if (target.kind === "device") {
+    return diskScript(await plannedCommands(layout, target.device, await dueModes(request, target.device), under));
+  }
   const file = resolve(target.file);
   const partial = partialName(file);
   const attached = await devicesOfImage(file);
@@ -75,6 +84,17 @@ export async function dryRun({ layout, target, modes, under }: DiskRequest): Pro
       : []),
     ...(modes.includes("mount") ? onLoopDevice(file, await commands("mount")) : []),
   ]);
+}
+
+/** Without `format` where the device is formatted like this already. After an unmounting it may be something else than now. */
+async function dueModes({ layout, modes, wipe, onNote }: DiskRequest, device: string): Promise<readonly DiskMode[]> {
+  if (!isRoot() || !modes.includes("format") || modes.includes("unmount") || !existsSync(device)) return modes;
+  if ((wipe ?? null) !== null || !(await isFormatted(layout, device))) {
+    await formattableDevice(layout, device, wipe ?? null);
+    return modes;
+  }
+  onNote?.(`${device} is formatted like this already`);
+  return modes.filter((mode) => mode !== "format");
 }
 
 async function mountTarget(request: DiskRequest): Promise<void> {

@@ -27,6 +27,15 @@ export function contentType<C extends Content>(content: C): ContentType<C> {
   return contentTypes[content.kind] as ContentType<Content> as ContentType<C>;
 }
 
+/** Whether the initrd needs what it holds. */
+export function isUsedEarly(content: Content): boolean {
+  const type = contentType(content);
+  return (
+    type.filesystems(content).some(({ neededForBoot }) => neededForBoot) ||
+    type.swaps(content).some(({ resume }) => resume)
+  );
+}
+
 /**
  * @param label where none is declared
  * @throws UserError for an option of another type, or where something is missing that has no default

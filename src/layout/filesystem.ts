@@ -61,7 +61,12 @@ export const filesystem: ContentType<FilesystemContent> & { readonly options: ty
   signature: ({ format }) => format,
   // The ESP holds a kernel and an initrd, at least; mkfs.ext4 makes a journal from 8 MiB on.
   minimum: ({ format }) => (format === "vfat" ? 64 : 16) * MIB,
-  problems: ({ format, label }) => labelProblems(format, label, format === "vfat" ? VFAT_LABEL : EXT4_LABEL),
+  problems: ({ format, label }) => [
+    ...labelProblems(format, label, format === "vfat" ? VFAT_LABEL : EXT4_LABEL),
+    ...(format === "vfat" && /[.+:=]/.test(label)
+      ? [{ what: `the vfat label ${label} has other characters than vfat can have`, fix: "leave out . + : and =" }]
+      : []),
+  ],
   packages: ({ format }) => (format === "ext4" ? ["e2fsprogs"] : []),
   create: ({ format, label }, { device, name }) => [
     format === "vfat"

@@ -4,6 +4,8 @@ import { crypttabLine } from "../layout/luks.ts";
 import { UserError } from "../modules/errors.ts";
 import type { SystemConfig } from "../system/options.ts";
 import { type DiskPlan, encryptedContents, mountedFilesystems, usedSwaps } from "./disk.ts";
+import type { PersistencePlan } from "./persistence.ts";
+import { isWithin } from "./refusals.ts";
 
 export interface BootPlan {
   /** Besides `root=` and the like, which follow from `mounts`: `["console=ttyS0"]`. */
@@ -51,6 +53,21 @@ export function lateMounts(disk: DiskPlan): readonly BootMount[] {
   return mountedFilesystems(disk)
     .filter(({ neededForBoot }) => !neededForBoot)
     .map(bootMount);
+}
+
+/** @throws UserError where a filesystem that only the running host mounts would hide what is persisted below it */
+export function refuseHidden(disk: DiskPlan, { entries }: PersistencePlan): void {
+  for (const { mountpoint } of lateMounts(disk)) {
+    const hidden = entries.find(({ path }) => isWithin(path, mountpoint));
+    if (hidden === undefined) continue;
+    throw new UserError(
+      `${mountpoint} is mounted after ${hidden.path} is placed there, so it would hide what persists`,
+      [
+        `${hidden.path} is declared at ${hidden.declaredAt.join(", ")}`,
+        `give the filesystem that is mounted on ${mountpoint} neededForBoot: true`,
+      ],
+    );
+  }
 }
 
 /** A folder of the root that stays; bound, so that it can be read-only as any other store. */

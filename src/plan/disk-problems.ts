@@ -1,5 +1,5 @@
 /** Whether a disk plan can be made at all: what can be said without looking at a device. */
-import { contentType } from "../layout/content.ts";
+import { contentType, isUsedEarly } from "../layout/content.ts";
 import { nameProblems, type Problem } from "../layout/content-type.ts";
 import type { DiskLayout, PartitionLayout } from "../layout/gpt.ts";
 import { formatSize, MIB } from "../layout/size.ts";
@@ -63,6 +63,26 @@ function acrossPartitions(plan: DiskPlan): DiskProblem[] {
     ...twice(labels, (it) => `two filesystems are labelled ${it}`, "label one otherwise: the host finds them by label"),
     ...twice(mountpoints, (it) => `two filesystems are mounted on ${it}`, "give one another mountpoint, or none"),
     ...twice(mappings, (it) => `two luks are opened as ${it}`, "give one another name"),
+    ...found.flatMap(({ subject, content }) =>
+      content.kind === "luks" && content.passwordFile === null && !content.enrollTpm2 && isUsedEarly(content)
+        ? [
+            {
+              what: `disk ${subject.disk}, partition ${subject.partition}: nothing opens this luks at boot, since its key file is elsewhere`,
+              fix: "give it a passwordFile instead, or enrollTpm2: true",
+              subjects: [subject],
+            },
+          ]
+        : [],
+    ),
+    ...found.flatMap((one) =>
+      mountpoints(one)
+        .filter((mountpoint) => CLOSURE_OWN.has(mountpoint))
+        .map((mountpoint) => ({
+          what: `${mountpoint} cannot be a filesystem of its own: ${CLOSURE_OWN.get(mountpoint)}`,
+          fix: "remove the mountpoint, or mount it elsewhere",
+          subjects: [one.subject],
+        })),
+    ),
     ...(found.some((one) => mountpoints(one).includes("/"))
       ? []
       : [
@@ -74,6 +94,16 @@ function acrossPartitions(plan: DiskPlan): DiskProblem[] {
         ]),
   ];
 }
+
+const CLOSURE = "it comes with the closure, read-only";
+const KERNEL = "it is the kernel's";
+
+/** Mountpoints that would hide what the host boots from, each with the reason. */
+const CLOSURE_OWN: ReadonlyMap<string, string> = new Map([
+  ...["/usr", "/bin", "/sbin", "/lib", "/lib64", "/nix/store"].map((path) => [path, CLOSURE] as const),
+  ["/etc", "it is made anew from the declaration"],
+  ...["/proc", "/sys", "/dev", "/run"].map((path) => [path, KERNEL] as const),
+]);
 
 function layoutProblems(disk: DiskLayout): DiskProblem[] {
   const { name, partitions, imageSize } = disk;

@@ -1,5 +1,5 @@
 /** How disks are partitioned, formatted and mounted. */
-import { contentOf, contentType } from "../layout/content.ts";
+import { contentOf, contentType, isUsedEarly } from "../layout/content.ts";
 import type { MountedFilesystem, UsedSwap } from "../layout/content-type.ts";
 import { type DiskLayout, PARTITION_CODES, type PartitionLayout } from "../layout/gpt.ts";
 import type { LuksContent } from "../layout/luks.ts";
@@ -105,14 +105,9 @@ export function usedSwaps(plan: DiskPlan): readonly UsedSwap[] {
 
 /** What has to be opened, and whether the initrd has to. */
 export function encryptedContents(plan: DiskPlan): readonly { readonly luks: LuksContent; readonly early: boolean }[] {
-  return contents(plan).flatMap((content) => {
-    if (content.kind !== "luks") return [];
-    const type = contentType(content);
-    const early =
-      type.filesystems(content).some(({ neededForBoot }) => neededForBoot) ||
-      type.swaps(content).some(({ resume }) => resume);
-    return [{ luks: content, early }];
-  });
+  return contents(plan).flatMap((content) =>
+    content.kind === "luks" ? [{ luks: content, early: isUsedEarly(content) }] : [],
+  );
 }
 
 /** The Debian packages without which the host does not use its disks. */

@@ -1,6 +1,6 @@
 /** The plan of a host: everything that the rooms to the right need to know, as plain JSON. */
 import type { SystemConfig } from "../system/options.ts";
-import { type BootPlan, bootPlan } from "./boot.ts";
+import { type BootPlan, bootPlan, refuseHidden } from "./boot.ts";
 import { type DiskPlan, diskPlan } from "./disk.ts";
 import { type FilePlan, filesPlan } from "./files.ts";
 import { type LoaderPlan, loaderPlan } from "./loader.ts";
@@ -30,13 +30,15 @@ export interface HostPlan {
 export function hostPlan(config: SystemConfig): HostPlan {
   const disk = diskPlan(config);
   const loader = loaderPlan(config, disk);
+  const persistence = persistencePlan(config);
+  refuseHidden(disk, persistence);
   return {
     hostName: config.hostSpec.hostName,
     platform: config.hostSpec.platform,
     packages: packagesPlan(config, disk, loader),
     files: filesPlan(config, disk),
     users: usersPlan(config),
-    persistence: persistencePlan(config),
+    persistence,
     wipe: wipePlan(config, disk),
     disk,
     boot: bootPlan(config, disk),

@@ -36,6 +36,16 @@ export function loaderPlan(config: SystemConfig, disk: DiskPlan): LoaderPlan {
   };
 }
 
+/** @throws UserError for a host that no firmware could boot from its disk */
+export function requireLoader({ hostName, loader }: { readonly hostName: string; readonly loader: LoaderPlan }): void {
+  if (loader.esp !== null || loader.biosBoot !== null) return;
+  throw new UserError(`${hostName} has no boot loader, so it could not boot from its disk`, [
+    'a UEFI boots from a partition of type EF00 with content { type: "filesystem", format: "vfat", mountpoint: "/boot" }',
+    "a BIOS boots from a partition of type EF02, of 1M, and a btrfs with a subvolume @nix",
+    "every disk template has one of these",
+  ]);
+}
+
 /** GRUB reads kernels from the store, which its image knows as the subvolume @nix of the disk that it boots from. */
 function biosBootPlan({ disks }: DiskPlan): BiosBootPlan | null {
   const layout = disks.find(({ partitions }) => partitions.some(({ type }) => type === "bios-boot"));

@@ -25,6 +25,16 @@ export function wipePlan(config: SystemConfig, disk: DiskPlan): WipePlan | null 
   if (root?.subvolume !== "@root") {
     throw new UserError("nixfleet.impermanence.enable wants a btrfs subvolume @root mounted at /", advice);
   }
+  const store = filesystemAt(disk, "/nix");
+  if (store !== undefined && store.label !== root.label) {
+    throw new UserError(
+      "nixfleet.impermanence.enable wants /nix on the same btrfs as @root, of whose store a fresh root is a snapshot",
+      [
+        ...declared,
+        `/ is on the filesystem ${root.label}, /nix on ${store.label}: make /nix the subvolume @nix of ${root.label}`,
+      ],
+    );
+  }
   const roots = new Set([
     persistRoot,
     ...Object.keys(config.environment.persistence),

@@ -217,6 +217,11 @@ test("the dry run's script, run by sh, makes the same disk as the real run", asy
   deepEqual(await mountsBelow(request.under), ["/@root ", "/@nix nix", "/@persist persist"]);
   await unmountDisk(layout, shown.device, request.under);
   deepEqual(await contentsOf(shown.device), await contentsOf(real.device));
+  // What the real run leaves as it is, or refuses, its dry run does too.
+  const again = await dryRun({ ...request, target: { kind: "device", device: shown.device } });
+  equal(/sfdisk|mkfs/.test(again), false, again);
+  const other = { ...request, layout: { ...layout, partitions: [esp] } };
+  await rejects(dryRun({ ...other, target: { kind: "device", device: shown.device } }), /holds data/);
 });
 
 test("the dry run's script for an image makes, mounts and unmounts it as the real run does", async () => {

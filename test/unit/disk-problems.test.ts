@@ -107,6 +107,24 @@ const wrong: readonly {
     says: /two filesystems are labelled root/,
   },
   {
+    what: "a root that nothing opens at boot",
+    partitions: [
+      esp,
+      luks({ passwordFile: null, enrollTpm2: false, settings: { keyFile: "/k", allowDiscards: false } }),
+    ],
+    says: /partition root: nothing opens this luks at boot/,
+  },
+  {
+    what: "a filesystem over what comes with the closure",
+    partitions: [esp, btrfs("root", [subvolume("@root", "/"), subvolume("@usr", "/usr")])],
+    says: /\/usr cannot be a filesystem of its own: it comes with the closure/,
+  },
+  {
+    what: "a vfat label that mkfs.vfat refuses",
+    partitions: [filesystem("vfat", "EFI.1"), root],
+    says: /the vfat label EFI\.1 has other characters/,
+  },
+  {
     what: "two luks of one name",
     partitions: [
       { ...luks({ label: "a", content: swap("inner").content as SwapContent }), name: "a", size: GIB },

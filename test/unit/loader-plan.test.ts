@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { generationFiles } from "../../src/host/generations.ts";
+import { requireLoader } from "../../src/plan/loader.ts";
 import { planWith } from "./host.ts";
 
 test("a host with an ESP gets systemd-boot, which it mounts where the layout says", () => {
@@ -15,6 +16,13 @@ test("what a host says of its boot menu is what its scripts are told", () => {
   assert.ok(conf?.kind === "text");
   for (const line of ["LIMIT='4'", "TIMEOUT='0'", "TRIES='2'", "NIX='/nix'", "ESP='/boot'", "NIX_SUBVOLUME='@nix'"])
     assert.ok(conf.text.split("\n").includes(line), line);
+});
+
+test("a host that no firmware could boot is refused by what makes its disk", () => {
+  const plan = planWith();
+  requireLoader(plan);
+  const esp = { ...plan, loader: { ...plan.loader, esp: null } };
+  assert.throws(() => requireLoader(esp), /test has no boot loader, so it could not boot from its disk/);
 });
 
 test("a host without a boot loader has no generations to list", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { mkForce } from "../../src/index.ts";
 import { UserError } from "../../src/modules/errors.ts";
 import { hostWith, planWith } from "./host.ts";
 
@@ -190,5 +191,49 @@ test("a persist root is mounted before its entries are placed, whoever declares 
   assert.throws(
     () => planWith(homes, onDisk({ mountpoint: "/hd", neededForBoot: false })),
     /the persist root \/hd is mounted after its entries are placed/,
+  );
+});
+
+test("a filesystem that is mounted late, and would hide what persists, is an error that names both", () => {
+  const log = (neededForBoot: boolean) => ({
+    disko: {
+      devices: {
+        disk: {
+          main: {
+            content: {
+              partitions: {
+                root: { content: { subvolumes: { "@log": { mountpoint: "/var/log", neededForBoot } } } },
+              },
+            },
+          },
+        },
+      },
+    },
+  });
+  assert.throws(
+    () => planWith(log(false)),
+    /\/var\/log is mounted after \/var\/log\S* is placed there, so it would hide what persists/,
+  );
+  planWith(log(true));
+});
+
+test("a store on another filesystem than an ephemeral root is an error: the root is a snapshot of what is in it", () => {
+  const disk = {
+    device: "/dev/vdb",
+    content: {
+      partitions: {
+        store: {
+          size: "100%" as const,
+          content: { type: "btrfs" as const, subvolumes: { "@nix": { mountpoint: "/nix" } } },
+        },
+      },
+    },
+  };
+  const elsewhere = {
+    content: { partitions: { root: { content: { subvolumes: { "@nix": { mountpoint: mkForce(null) } } } } } },
+  };
+  assert.throws(
+    () => planWith({ disko: { devices: { disk: { main: elsewhere, store: disk } } } }),
+    /wants \/nix on the same btrfs as @root/,
   );
 });

@@ -111,7 +111,10 @@ describe("disks", () => {
         assert.ok(host !== undefined);
         const layout = layoutOf(host);
         const before = await signatures();
-        assert.match(await nixfleet(host, "format,mount", "--dry-run"), /^set -eu\n[\s\S]*sfdisk/);
+        assert.match(
+          await nixfleet(host, "format,mount", "--wipe", "/dev/vdc", "--dry-run"),
+          /^set -eu\n[\s\S]*sfdisk/,
+        );
         assert.equal(await signatures(), before, "a dry run changes nothing");
         await nixfleet(host, "format", "--wipe", "/dev/vdc");
         const formatted = await signatures();

@@ -54,8 +54,8 @@ export async function findVmDisk(plan: HostPlan, fleetFolder: string): Promise<V
 }
 
 /**
- * Builds the host, and, for who holds its lock, makes its disk or adds the closure to it. Whoever owns the fleet's folder owns the disk, and can
- * use it without being root.
+ * Builds the host, and makes its disk or adds the closure to it, for who holds its lock. Whoever owns the fleet's folder
+ * owns the disk, and can use it without being root.
  */
 export async function provideVmDisk(
   plan: HostPlan,

@@ -11,11 +11,13 @@ main() {
   readNumbers
   readRunning
   readGrubEnvironment
+  now=''
   for number in $numbers; do
     readGeneration "$number"
     [ "$closure" != "$running" ] || now=$number
   done
-  case " $proved " in *" ${now:=} "*) return 0 ;; esac
+  [ -n "$now" ] || return 0
+  case " $proved " in *" $now "*) return 0 ;; esac
   proved="$proved $now"
   [ "$now" != "$trial" ] || trial='' left=''
   writeGrubEnvironment

@@ -3,16 +3,19 @@
  * loop device; beside the three tools that do it, called alone on the same files. `node bench/activation.ts` runs it
  * alone, as root.
  */
+
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { shippedList } from "../src/closure/shipped.ts";
+import { shippedList } from "../src/closure/tree/shipped.ts";
 import { diskoTemplates, mkHost } from "../src/index.ts";
-import { scriptParameters, WIPE_SCRIPT } from "../src/initrd/files.ts";
-import { run } from "../src/machine/process.ts";
-import { loopDevice, mounted, temporaryFolder } from "../src/machine/resources.ts";
-import { bindFstab, linkedFiles, ownersList, SYSROOT, tmpfilesConfig } from "../src/plan/activation.ts";
-import type { PersistencePlan } from "../src/plan/persistence.ts";
+import { run } from "../src/local/process.ts";
+import { loopDevice, mounted, temporaryFolder } from "../src/local/resources.ts";
+import { scriptParameters } from "../src/payload/initrd/pieces.ts";
+import { WIPE_SCRIPT } from "../src/payload/initrd/wipe-files.ts";
+import { bindFstab, entriesList, ownersList, SYSROOT, tmpfilesConfig } from "../src/plan/activation.ts";
+import type { PersistencePlan } from "../src/plan/persistence-plan.ts";
+import { activationReport } from "../test/reports.ts";
 import { type BenchRow, report } from "./rows.ts";
 
 const ENTRIES = [10, 100, 1_000, 5_000] as const;
@@ -67,7 +70,7 @@ async function measure(count: number): Promise<Measured> {
   const closure = join(sysroot, CLOSURE);
   makeHost(sysroot, closure, persistencePlan(count));
   const conf = join(folder.path, "activate.conf");
-  const reportFile = join(folder.path, "run/activation.json");
+  const reportFile = join(folder.path, "run/activation.report");
   const parameters = { MACHINE_ID: "", KEYS: "", ROOT_DEVICE: "", STATE: "/persist/.nixfleet", REPORT: reportFile };
   writeFileSync(conf, scriptParameters({ ...parameters, ID_MAPS: "/persist/var/lib/nixos" }));
   const activate = [join(WIPE_SCRIPT, "../activate.sh"), sysroot, CLOSURE, conf];
@@ -81,7 +84,7 @@ async function measure(count: number): Promise<Measured> {
     activations.push(one.milliseconds);
     processes = one.processes;
   }
-  const { outcome, problems } = JSON.parse(readFileSync(reportFile, "utf8"));
+  const { outcome, problems } = activationReport(readFileSync(reportFile, "utf8"));
   if (outcome !== "complete") throw new Error(`activation was ${outcome}: ${problems.join()}`);
   return { entries: count, activation: median(activations), bare: median(bares), processes };
 }
@@ -131,9 +134,9 @@ function makeHost(sysroot: string, closure: string, plan: PersistencePlan): void
   const texts = {
     "tmpfiles.conf": tmpfilesConfig(plan),
     fstab: bindFstab(plan).replaceAll(`${SYSROOT}/`, `${sysroot}/`),
-    "files.list": linkedFiles(plan),
+    "entries.list": entriesList(plan.entries),
     "owners.list": ownersList(plan),
-    "shipped.list": shippedList(plan, { root, packageFolder: root, packages: "/nix/store/abc-debian" }),
+    "shipped.list": shippedList(plan, [], { root, packageFolder: root, packages: "/nix/store/abc-debian" }),
   };
   for (const [name, text] of Object.entries(texts)) writeFileSync(join(closure, name), text);
 }

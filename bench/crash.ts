@@ -1,13 +1,13 @@
 /**
  * `npm run bench:crash`, as root: what `npm test` shows of crashes, thousands of times, and machines in QEMU whose power
- * is cut. NIXFLEET_SEED repeats it; NIXFLEET_CUTS (of each of 21 recordings), NIXFLEET_KILLS, NIXFLEET_HISTORIES and
+ * is cut. NIXFLEET_SEED repeats it; NIXFLEET_CUTS (of each recording), NIXFLEET_KILLS, NIXFLEET_HISTORIES and
  * NIXFLEET_MACHINES say how often.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { print, printError } from "../src/cli/output.ts";
-import { unwindOnInterrupt } from "../src/machine/interruption.ts";
+import { unwindOnInterrupt } from "../src/local/interruption.ts";
 import { SEED } from "../test/crash/random.ts";
 import { cutMachines } from "../test/crash/vm-power-cut.ts";
 

@@ -7,9 +7,10 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { scriptParameters, WIPE_SCRIPT } from "../src/initrd/files.ts";
-import { run } from "../src/machine/process.ts";
-import { loopDevice, mounted, temporaryFolder } from "../src/machine/resources.ts";
+import { run } from "../src/local/process.ts";
+import { loopDevice, mounted, temporaryFolder } from "../src/local/resources.ts";
+import { scriptParameters } from "../src/payload/initrd/pieces.ts";
+import { WIPE_SCRIPT } from "../src/payload/initrd/wipe-files.ts";
 import { type BenchRow, report } from "./rows.ts";
 
 const OLD_ROOTS = [0, 10, 100, 1000] as const;

@@ -1,5 +1,5 @@
 /** An entry of a plan, for those who test what is made of one. */
-import type { PersistenceEntry } from "../src/plan/persistence.ts";
+import type { PersistenceEntry } from "../src/plan/persistence-plan.ts";
 
 /** A directory of root's, bound from /persist, unless `rest` says otherwise. */
 export function entryAt(path: string, rest: Partial<PersistenceEntry> = {}): PersistenceEntry {
@@ -12,11 +12,12 @@ export function entryAt(path: string, rest: Partial<PersistenceEntry> = {}): Per
     user: "root",
     group: "root",
     mode: "0755",
-    asShipped: false,
+    assumed: [],
     within: null,
     mountOptions: [],
     purpose: "",
     declaredAt: [],
+    byFramework: false,
     ...rest,
   };
 }

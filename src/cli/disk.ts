@@ -1,58 +1,81 @@
 /** `nixfleet disk HOST` */
+
+import { loadHost, planOf } from "../deploy/load-fleet.ts";
 import { parseModes } from "../disk/commands.ts";
-import { applyDiskRequest, type DiskRequest, dryRun } from "../disk/request.ts";
+import { applyDiskRequest, type DiskRequest, type DiskTarget, dryRun } from "../disk/request.ts";
+import { UserError } from "../errors.ts";
+import type { DiskLayout, PlacedDisk } from "../layout/gpt.ts";
 import { parseSize } from "../layout/size.ts";
-import { requireRoot } from "../machine/root.ts";
-import { UserError } from "../modules/errors.ts";
-import type { DiskLayout, DiskPlan } from "../plan/disk.ts";
-import { loadHost, planOf } from "./load-fleet.ts";
+import { requireRoot } from "../local/root.ts";
+import type { DiskPlan } from "../plan/disk-plan.ts";
 import { print, say } from "./output.ts";
 
 export interface DiskFlags {
-  readonly device?: string;
+  /** A device, or NAME=DEVICE for that of several disks. */
+  readonly device?: readonly string[];
   readonly image?: string;
   readonly size: string;
   readonly disk?: string;
   readonly mode: string;
   readonly under: string;
-  readonly wipe?: string;
+  readonly wipe?: readonly string[];
   readonly dryRun?: boolean;
 }
 
 export async function disk(file: string, name: string, flags: DiskFlags): Promise<void> {
   const { host, folder } = await loadHost(file, name);
-  const plan = planOf(host, folder).disk;
-  const layout = layoutOf(plan, flags.disk);
-  if (flags.device !== undefined && flags.image !== undefined)
-    throw new UserError("--device and --image exclude each other");
+  const layouts = layoutsOf(planOf(host, folder).disk, flags.disk);
   const request: DiskRequest = {
-    layout,
-    target:
-      flags.image === undefined
-        ? { kind: "device", device: flags.device ?? layout.device }
-        : { kind: "image", file: flags.image, size: parseSize(flags.size) },
+    target: diskTarget(layouts, flags),
     modes: parseModes(flags.mode),
     under: flags.under,
-    wipe: flags.wipe ?? null,
+    wipe: flags.wipe ?? [],
     onCommand: (command) => say(command.does),
     onNote: say,
   };
   if (flags.dryRun) print((await dryRun(request)).trimEnd());
   else {
-    requireRoot("format and mount disks", "the kernel lets nobody else (--dry-run prints the commands)");
+    requireRoot("format and mount disks", "the kernel requires it (--dry-run prints the commands)");
     await applyDiskRequest(request);
   }
 }
 
-/** The one disk of the host, or the one that was named. */
-export function layoutOf({ disks }: DiskPlan, name: string | undefined): DiskLayout {
-  const names = disks.map((layout) => layout.name).join(", ");
-  const found = name === undefined ? disks : disks.filter((layout) => layout.name === name);
-  const [layout, second] = found;
-  if (layout === undefined)
-    throw new UserError(`the host has no disk ${name ?? ""}`.trim(), [
-      names === "" ? "declare one in disko.devices.disk" : `it has ${names}`,
-    ]);
-  if (second !== undefined) throw new UserError("the host has several disks", [`say which one with --disk: ${names}`]);
-  return layout;
+/** The disks of the host, or the one that was named. */
+export function layoutsOf({ disks }: DiskPlan, name: string | undefined): readonly DiskLayout[] {
+  const found = disks.filter((layout) => name === undefined || layout.name === name);
+  if (found.length > 0) return found;
+  throw new UserError(`the host has no disk ${name ?? ""}`.trim(), [
+    disks.length === 0 ? "declare one in disko.devices.disk" : `it has ${namesOf(disks)}`,
+  ]);
+}
+
+function diskTarget(layouts: readonly DiskLayout[], { device = [], image, size }: DiskFlags): DiskTarget {
+  if (image === undefined) return { kind: "devices", disks: placedDisks(layouts, device) };
+  if (device.length > 0) throw new UserError("use either --device or --image, not both");
+  const [layout, second] = layouts;
+  if (layout === undefined || second !== undefined) {
+    throw new UserError("an image is of one disk", [`say which with --disk: ${namesOf(layouts)}`]);
+  }
+  return { kind: "image", layout, file: image, size: parseSize(size) };
+}
+
+/** Each on the device that was given for it, or else on the one that it declares. */
+export function placedDisks(layouts: readonly DiskLayout[], given: readonly string[]): readonly PlacedDisk[] {
+  const devices = new Map<string, string>();
+  for (const text of given) {
+    const named = layouts.find(({ name }) => text.startsWith(`${name}=`));
+    const only = layouts.length === 1 ? layouts[0] : undefined;
+    const name = (named ?? only)?.name;
+    if (name === undefined || devices.has(name)) {
+      throw new UserError(`--device ${text} does not say which disk that is`, [
+        `the host has ${namesOf(layouts)}: write ${layouts.map((it) => `--device ${it.name}=/dev/…`).join(" ")}`,
+      ]);
+    }
+    devices.set(name, named === undefined ? text : text.slice(name.length + 1));
+  }
+  return layouts.map((layout) => ({ layout, device: devices.get(layout.name) ?? layout.device }));
+}
+
+function namesOf(layouts: readonly DiskLayout[]): string {
+  return layouts.map(({ name }) => name).join(", ");
 }

@@ -1,5 +1,5 @@
 /** What `nixfleet check --built` says of state that nobody mentions. */
-import type { Forgotten } from "../state/forgotten.ts";
+import type { Forgotten } from "../audit/forgotten.ts";
 
 /** What a host should not lose without somebody having said so. */
 export function unmentioned(found: readonly Forgotten[]): readonly Forgotten[] {
@@ -17,11 +17,11 @@ export function unmentionedText(found: readonly Forgotten[]): string {
   const paths = unmentioned(found).map(({ path }) => JSON.stringify(path));
   return [
     "services lose state at the next boot that is neither persisted nor declared ephemeral",
-    "  keep what is worth it:",
+    "  to keep state, persist it:",
     `    environment: { persistence: { ${JSON.stringify(persistRoot)}: { directories: [`,
     ...entries,
     "    ] } } },",
-    "  let the rest go:",
+    "  to lose the rest at every boot, mark it ephemeral:",
     `    nixfleet: { impermanence: { ephemeral: [${paths.join(", ")}] } },`,
   ].join("\n");
 }
@@ -31,5 +31,5 @@ export function cachesText(found: readonly Forgotten[]): string | null {
   const caches = found.filter(({ kind }) => kind === "cache");
   if (caches.length === 0) return null;
   const each = caches.map(({ path, services }) => `${path} (${services.join(", ")})`);
-  return `caches that are made again after each boot: ${each.join(", ")}`;
+  return `caches that are recreated after each boot: ${each.join(", ")}`;
 }

@@ -1,9 +1,10 @@
-/** `nixfleet generations`, `rollback` and `gc`: of a running host, this machine or another. */
+/** `nixfleet generations` and `rollback`: of a running host, this machine or another. */
 import { z } from "zod";
 import { type TargetHost, targetHost } from "../deploy/target-host.ts";
-import { quoted } from "../machine/process.ts";
-import { refusal } from "../machine/refusal.ts";
-import { UserError } from "../modules/errors.ts";
+import { UserError } from "../errors.ts";
+import { quoted } from "../local/process.ts";
+import { scriptError } from "../local/script-error.ts";
+import { said } from "./audit.ts";
 import { print, printJson, table } from "./output.ts";
 
 interface Options {
@@ -46,40 +47,41 @@ async function generationsOf(target: TargetHost): Promise<readonly z.infer<typeo
   try {
     return z.array(generationSchema).parse(JSON.parse(text));
   } catch {
-    throw new UserError(`${target.name} lists its generations in a way that this version of NixFleet does not know`, [
-      "ask on the host itself: nixfleet generations",
+    throw new UserError(`this version of NixFleet cannot read the list of generations of ${target.name}`, [
+      "run this on the host itself: nixfleet generations",
     ]);
   }
 }
 
-export async function rollback(number: string | undefined, options: Options): Promise<void> {
-  if (number !== undefined && !/^(\d+|newest)$/.test(number)) {
-    throw new UserError(`${JSON.stringify(number)} is not a generation`, ["wanted its number, or newest"]);
-  }
-  print((await onHost(targetHost(options.targetHost), "rollback", number === undefined ? [] : [number])).trimEnd());
+interface RollbackOptions {
+  readonly targetHost?: string;
+  readonly withState?: boolean;
+  readonly yes?: boolean;
 }
 
-export async function gc(options: Options & { readonly keep?: string; readonly dryRun?: boolean }): Promise<void> {
-  if (options.keep !== undefined && !/^[1-9]\d*$/.test(options.keep)) {
-    throw new UserError(`--keep wants a number of generations, at least 1, got ${options.keep}`);
+export async function rollback(number: string | undefined, options: RollbackOptions): Promise<void> {
+  if (number !== undefined && !/^(\d+|newest)$/.test(number)) {
+    throw new UserError(`${JSON.stringify(number)} is not a generation`, ["give its number, or newest"]);
   }
-  const args = [
-    ...(options.keep === undefined ? [] : ["--keep", options.keep]),
-    ...(options.dryRun ? ["--dry-run"] : []),
-  ];
-  const said = (await onHost(targetHost(options.targetHost), "gc", args)).trimEnd();
-  print(said === "" ? "there is nothing to delete" : said);
+  if (options.yes && !options.withState) throw new UserError("--yes is for --with-state, which asks for it");
+  const target = targetHost(options.targetHost);
+  const words = number === undefined ? [] : [number];
+  if (!options.withState) return print((await onHost(target, "rollback", words)).trimEnd());
+  // What is lost is listed, also where it is then refused.
+  const { text, error } = await said(target, "rollback", [...words, "--with-state", ...(options.yes ? ["--yes"] : [])]);
+  print(text.trimEnd());
+  if (error !== undefined) throw error;
 }
 
 /** @throws UserError with what the host's own command said */
-async function onHost(target: TargetHost, command: string, args: readonly string[]): Promise<string> {
+export async function onHost(target: TargetHost, command: string, args: readonly string[]): Promise<string> {
   const script = `/etc/nixfleet/${command}.sh`;
-  const none = "it has no generations: NixFleet has not installed it";
+  const none = "it has no generations: NixFleet did not install it";
   try {
     return await target.run(
       `[ -e ${script} ] || { echo ${quoted(none)} >&2; exit 1; }; ${["sh", script, ...args].map(quoted).join(" ")}`,
     );
   } catch (error) {
-    throw refusal(error, target.name);
+    throw scriptError(error, target.name);
   }
 }

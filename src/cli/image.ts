@@ -2,19 +2,20 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { buildHost } from "../deploy/build.ts";
-import { makeCompressedImage, provideImage, refuseImage } from "../deploy/image.ts";
-import { parseSize } from "../layout/size.ts";
-import { run } from "../machine/process.ts";
-import { requireRoot } from "../machine/root.ts";
-import { UserError } from "../modules/errors.ts";
+import { firstFiles } from "../deploy/first-files.ts";
+import { imagesOf, makeCompressedImages, provideImages, refuseImages } from "../deploy/image.ts";
+import { loadHost, planOf } from "../deploy/load-fleet.ts";
+import { UserError } from "../errors.ts";
+import { run } from "../local/process.ts";
+import { requireRoot } from "../local/root.ts";
 import { requireLoader } from "../plan/loader.ts";
-import { loadHost, planOf } from "./load-fleet.ts";
 import { print } from "./output.ts";
 import { withProgress } from "./progress.ts";
 
 export interface ImageFlags {
   readonly format: string;
-  readonly size: string;
+  readonly size?: readonly string[];
+  readonly file?: readonly string[];
   /** By default `<host>.<format>` in the working folder. */
   readonly output?: string;
   readonly installer?: boolean;
@@ -22,25 +23,29 @@ export interface ImageFlags {
 
 export async function image(file: string, name: string, flags: ImageFlags): Promise<void> {
   const { format, output, installer = false } = flags;
-  const size = parseSize(flags.size);
   if (format !== "raw" && format !== "qcow2") {
-    throw new UserError(`${format} is not a format of images`, ["wanted raw or qcow2"]);
+    throw new UserError(`${format} is not an image format`, ["choose raw or qcow2"]);
   }
-  const target = resolve(output ?? `${name}.${format}`);
-  if (existsSync(target)) throw new UserError(`${target} exists`, ["remove it, or name another with --output FILE"]);
   const { host, folder } = await loadHost(file, name);
   const plan = planOf(host, folder);
-  requireRoot(
-    "make an image",
-    "its files belong to root and to Debian's users, and its filesystems are mounted to be filled",
-  );
+  const images = imagesOf(plan, resolve(output ?? `${name}.${format}`), flags.size);
+  const there = images.find((one) => existsSync(one.file));
+  if (there !== undefined) {
+    throw new UserError(`${there.file} exists`, ["remove it, or choose another file with --output FILE"]);
+  }
+  requireRoot("make an image", "it mounts filesystems and creates files that belong to root and to Debian's users");
   requireLoader(plan);
-  refuseImage(plan, target, size);
+  refuseImages(images, installer);
+  const first = await firstFiles(flags.file ?? [], plan);
   if (format === "qcow2") await run("qemu-img", ["--version"]); // whether it is there
   await withProgress(`Image of ${name}`, async (onProgress) => {
-    const closure = await buildHost(plan, { fleetFolder: folder, onProgress });
-    const request = { plan, closure, file: target, size, installer, onProgress };
-    await (format === "raw" ? provideImage(request) : makeCompressedImage(request));
+    const closure = await buildHost(plan, {
+      fleetFolder: folder,
+      definedAt: (option) => host.definedAt(option),
+      onProgress,
+    });
+    const request = { plan, closure, images, installer, firstFiles: first, onProgress };
+    await (format === "raw" ? provideImages(request) : makeCompressedImages(request));
   });
-  print(target);
+  print(images.map((one) => one.file).join("\n"));
 }

@@ -1,20 +1,21 @@
 /** `nixfleet install HOST` */
 import { existsSync } from "node:fs";
 import { realpath, rm } from "node:fs/promises";
-import { createInterface } from "node:readline/promises";
-import type { Closure } from "../closure/closure.ts";
 import { buildHost } from "../deploy/build.ts";
-import { provideImage, refuseImage } from "../deploy/image.ts";
-import { type Claim, claimDevices, type InstallTarget, inspectAgain, installOnDevices } from "../deploy/install.ts";
+import { firstFiles } from "../deploy/first-files.ts";
+import { type ImageRequest, imagesOf, provideImages, refuseImages } from "../deploy/image.ts";
+import { type Claim, claimDevices, inspectAgain, installOnDevices } from "../deploy/install.ts";
+import { loadHost, planOf } from "../deploy/load-fleet.ts";
 import { describeDevice } from "../disk/device.ts";
-import { refuseAttached } from "../disk/image.ts";
-import { formatSize, parseSize } from "../layout/size.ts";
-import { interruption } from "../machine/interruption.ts";
-import { requireRoot } from "../machine/root.ts";
-import { UserError } from "../modules/errors.ts";
+import { type DiskImage, refuseAttached } from "../disk/image.ts";
+import { UserError } from "../errors.ts";
+import type { PlacedDisk } from "../layout/gpt.ts";
+import { formatSize } from "../layout/size.ts";
+import { requireRoot } from "../local/root.ts";
 import type { HostPlan } from "../plan/host.ts";
 import { requireLoader } from "../plan/loader.ts";
-import { loadHost, planOf } from "./load-fleet.ts";
+import { confirmName } from "./confirm.ts";
+import { installOverSsh } from "./install-over-ssh.ts";
 import { say } from "./output.ts";
 import { withProgress } from "./progress.ts";
 
@@ -22,29 +23,44 @@ export interface InstallFlags {
   /** A device; where a host has several disks, NAME=DEVICE for each. */
   readonly device?: readonly string[];
   readonly image?: string;
-  readonly size: string;
+  /** Of new images: SIZE, or NAME=SIZE for one of several. */
+  readonly size?: readonly string[];
+  /** LOCAL=PATH: what is to be on a persist root at the first boot. */
+  readonly file?: readonly string[];
   readonly yesWipe?: readonly string[];
+  /** A machine that runs something else, as an ssh destination. */
+  readonly targetHost?: string;
 }
 
 export async function install(file: string, name: string, flags: InstallFlags): Promise<void> {
+  if (flags.targetHost !== undefined) {
+    if (flags.image !== undefined) throw new UserError("an image is on this machine: leave out --target-host");
+    return installOverSsh(file, name, flags.targetHost, flags);
+  }
   const { host, folder } = await loadHost(file, name);
   const plan = planOf(host, folder);
   if ((flags.device === undefined) === (flags.image === undefined)) {
-    throw new UserError("say where to: --device DEVICE, or --image FILE");
+    throw new UserError("choose a target: --device DEVICE or --image FILE");
   }
-  requireRoot("install a host", "it writes to a device, and mounts what it makes");
+  requireRoot("install a host", "it formats and mounts a disk");
   requireLoader(plan);
   // Whatever cannot be done is said before anything is asked or built.
   await using claim = flags.device === undefined ? null : await claimDevices(installTargets(plan, flags.device));
-  if (flags.image !== undefined) refuseImage(plan, flags.image, parseSize(flags.size));
+  const images = flags.image === undefined ? [] : imagesOf(plan, flags.image, flags.size);
+  refuseImages(images);
+  const first = await firstFiles(flags.file ?? [], plan);
   const closure = await withProgress(`Build ${name}`, (onProgress) =>
-    buildHost(plan, { fleetFolder: folder, onProgress }),
+    buildHost(plan, { fleetFolder: folder, definedAt: (option) => host.definedAt(option), onProgress }),
   );
-  if (claim !== null) await ontoDevices(plan, closure, claim, flags.yesWipe ?? []);
-  else if (flags.image !== undefined) await ontoImage(plan, closure, flags.image, flags);
+  const given = { plan, closure, firstFiles: first };
+  if (claim !== null) await ontoDevices(given, claim, flags.yesWipe ?? []);
+  else await ontoImages(given, images, flags.yesWipe ?? []);
 }
 
-async function ontoDevices(plan: HostPlan, closure: Closure, claim: Claim, yesWipe: readonly string[]): Promise<void> {
+type Given = Required<Pick<ImageRequest, "plan" | "closure" | "firstFiles">>;
+
+async function ontoDevices(given: Given, claim: Claim, yesWipe: readonly string[]): Promise<void> {
+  const { plan } = given;
   const disks = await inspectAgain(claim);
   for (const { layout, device } of disks) {
     const partitions = layout.partitions.map(
@@ -54,55 +70,38 @@ async function ontoDevices(plan: HostPlan, closure: Closure, claim: Claim, yesWi
       [
         `${describeDevice(device)} becomes the disk ${layout.name} of ${plan.hostName}: ${partitions.join(", ")}`,
         ...(device.contents.length === 0
-          ? ["  nothing was found on it"]
-          : ["  EVERYTHING ON IT WILL BE LOST:", ...device.contents.map((line) => `    ${line}`)]),
+          ? ["  it holds no known data"]
+          : ["  this erases everything on it:", ...device.contents.map((line) => `    ${line}`)]),
       ].join("\n"),
     );
     await confirm(device.path, yesWipe);
   }
-  await withProgress(`Install ${plan.hostName}`, (onProgress) =>
-    installOnDevices({ plan, closure, claim, onProgress }),
-  );
+  await withProgress(`Install ${plan.hostName}`, (onProgress) => installOnDevices({ ...given, claim, onProgress }));
   say(`${plan.hostName} is installed: it boots from ${disks.map(({ device }) => device.path).join(" and ")}`);
 }
 
-async function ontoImage(
-  plan: HostPlan,
-  closure: Closure,
-  image: string,
-  { size, yesWipe }: InstallFlags,
-): Promise<void> {
-  if (existsSync(image)) {
-    say(`${image} exists: EVERYTHING IN IT WILL BE LOST`);
-    await confirm(image, yesWipe ?? []);
-    await refuseAttached(image);
-    await rm(image);
+async function ontoImages(given: Given, images: readonly DiskImage[], yesWipe: readonly string[]): Promise<void> {
+  const { hostName } = given.plan;
+  const there = images.map(({ file }) => file).filter((file) => existsSync(file));
+  for (const file of there) {
+    say(`${file} exists; this erases everything in it`);
+    await confirm(file, yesWipe);
+    await refuseAttached(file);
   }
-  await withProgress(`Install ${plan.hostName}`, (onProgress) =>
-    provideImage({ plan, closure, file: image, size: parseSize(size), onProgress }),
-  );
-  say(`${plan.hostName} is installed: it boots from ${image}`);
+  for (const file of there) await rm(file);
+  await withProgress(`Install ${hostName}`, (onProgress) => provideImages({ ...given, images, onProgress }));
+  say(`${hostName} is installed: it boots from ${images.map(({ file }) => file).join(" and ")}`);
 }
 
 /** @throws UserError unless the name was typed, or given with --yes-wipe */
 async function confirm(path: string, yesWipe: readonly string[]): Promise<void> {
   const allowed = await Promise.all(yesWipe.map((one) => realpath(one).catch(() => one)));
   if (allowed.includes(await realpath(path))) return;
-  const refusal = new UserError(`${path} was not confirmed, so nothing was written`, [
-    `type its name when asked, or add: --yes-wipe ${path}`,
-  ]);
-  if (!process.stdin.isTTY) throw refusal;
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await terminal.question(`To go on, type ${path}: `, { signal: interruption });
-    if (answer.trim() !== path) throw refusal;
-  } finally {
-    terminal.close();
-  }
+  await confirmName(path);
 }
 
 /** The disks of a host and the devices that they are to be on. */
-export function installTargets(plan: HostPlan, given: readonly string[]): readonly InstallTarget[] {
+export function installTargets(plan: HostPlan, given: readonly string[]): readonly PlacedDisk[] {
   const { disks } = plan.disk;
   const names = disks.map(({ name }) => name);
   const [only, second] = disks;
@@ -115,7 +114,7 @@ export function installTargets(plan: HostPlan, given: readonly string[]): readon
   const missing = names.find((name) => !byName.has(name));
   if (unknown !== undefined || missing !== undefined || byName.size !== given.length) {
     throw new UserError(`${plan.hostName} has ${disks.length} disks: ${names.join(", ")}`, [
-      `name a device for each: ${names.map((name) => `--device ${name}=/dev/…`).join(" ")}`,
+      `give a device for each: ${names.map((name) => `--device ${name}=/dev/…`).join(" ")}`,
     ]);
   }
   return disks.map((layout) => ({ layout, device: byName.get(layout.name) ?? "" }));

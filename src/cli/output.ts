@@ -1,23 +1,45 @@
 /** What the command line prints, and how. */
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
-import { UserError } from "../modules/errors.ts";
+import { UserError } from "../errors.ts";
+import { withOwnNames } from "../local/package.ts";
+import { visible, visibleJson, visibleLines } from "../visible.ts";
 
-/** The folder of this project. */
-export const PACKAGE_ROOT: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+let documents = 0;
 
-/** One JSON document on stdout. */
+/** The one JSON document on stdout. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  documents += 1;
+  process.stdout.write(`${visibleJson(JSON.stringify(value, null, 2))}\n`);
+}
+
+/** What went wrong, as the one document, unless a command has printed what it found wrong itself. */
+export function printJsonError(error: unknown): void {
+  if (documents > 0) return;
+  const [message, detail] = error instanceof UserError ? [error.message, error.detail] : [String(error), []];
+  printJson({ error: { message: shortPaths(message), detail: detail.map(shortPaths) } });
 }
 
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${visibleLines(text)}\n`);
 }
 
-/** Messages and progress: anything that is not the answer. */
+/** Messages and progress: anything that is not the answer. It appears above the status line. */
 export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  const shown = status;
+  showStatus(null);
+  process.stderr.write(`${visibleLines(text)}\n`);
+  showStatus(shown);
+}
+
+let status: string | null = null;
+
+/** The last line of the terminal, cut to its width; `null` takes it away. */
+export function showStatus(text: string | null): void {
+  if (text === null && status === null) return;
+  status = text;
+  const width = process.stderr.columns || 80; // a terminal may say 0
+  const line = visible(text ?? "");
+  // To the left, and erase to the right: ECMA-48's CR and EL.
+  process.stderr.write(`\r\u001b[K${line.length < width ? line : `${line.slice(0, width - 2)}…`}`);
 }
 
 /** The reason in one line, then details. What nobody foresaw is told with its stack. */
@@ -29,7 +51,7 @@ export function printError(error: unknown): void {
 
 /** Paths below the working folder as one would type them, and this project's own below `nixfleet/`. */
 export function shortPaths(text: string): string {
-  return shorten(shorten(text, `${process.cwd()}/`, ""), `${PACKAGE_ROOT}/`, "nixfleet/");
+  return shorten(withOwnNames(text), `${process.cwd()}/`, "");
 }
 
 /** Replaces a folder where it begins a path, not where it stands within one. */
@@ -39,12 +61,41 @@ function shorten(text: string, folder: string, name: string): string {
 
 /** Rows under a header, each column as wide as its widest cell. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const [head = [], ...cells] = [header, ...rows].map((row) => row.map(visible));
+  const widths = header.map((_, column) => Math.max(...[head, ...cells].map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]) =>
     row
       .map((cell, i) => cell.padEnd(widths[i] ?? 0))
       .join("  ")
       .trimEnd();
-  return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+  const whole = [line(head), line(widths.map((width) => "-".repeat(width))), ...cells.map(line)];
+  const room = terminalWidth();
+  return whole.every((one) => one.length <= room)
+    ? whole.join("\n")
+    : cells.map((row) => stacked(head, row)).join("\n");
+}
+
+/** A row on lines of its own, for a terminal that is narrower than the table. */
+function stacked(head: readonly string[], [first = "", ...rest]: readonly string[]): string {
+  const lines = rest.flatMap((cell, index) => (cell === "" ? [] : [`    ${head[index + 1]}: ${cell}`]));
+  return [first, ...lines].join("\n");
+}
+
+/** Sentences on lines that fit. */
+export function wrapped(text: string): string {
+  const room = terminalWidth();
+  let width = 0;
+  let result = "";
+  for (const word of text.split(" ")) {
+    const fits = width + 1 + word.length <= room;
+    if (result !== "") result += fits ? " " : "\n";
+    width = fits && result !== "" ? width + 1 + word.length : word.length;
+    result += word;
+  }
+  return result;
+}
+
+/** What is no terminal has room for all. */
+function terminalWidth(): number {
+  return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : Number.POSITIVE_INFINITY;
 }

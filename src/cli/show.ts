@@ -1,9 +1,11 @@
 /** `nixfleet show HOST [OPTION]` */
 import { inspect } from "node:util";
+import { loadHost } from "../deploy/load-fleet.ts";
+import { endedAtOnce } from "../local/interruption.ts";
 import { PRIORITY } from "../modules/definition.ts";
-import { dotted, shown } from "../modules/errors.ts";
+import { shown } from "../modules/errors.ts";
 import type { Explanation } from "../modules/evaluate.ts";
-import { loadHost } from "./load-fleet.ts";
+import { dotted } from "../modules/path.ts";
 import { print, printJson, shortPaths } from "./output.ts";
 
 export async function show(
@@ -13,11 +15,12 @@ export async function show(
   options: { why?: boolean; json?: boolean },
 ): Promise<void> {
   const { host } = await loadHost(file, name);
+  using _ = endedAtOnce();
   const explanation = host.evaluation.explain(option === undefined ? [] : parsePath(option));
   const value = host.evaluation.plain(explanation.value);
   if (options.json) printJson(options.why ? { value, definitions: explanation.definitions } : value);
   else {
-    print(inspect(value, { depth: null, colors: process.stdout.isTTY, maxArrayLength: null, breakLength: 100 }));
+    print(inspect(value, { depth: null, maxArrayLength: null, breakLength: 100 }));
     if (options.why) print(shortPaths(reasons(explanation)));
   }
 }
@@ -32,16 +35,18 @@ export function parsePath(text: string): string[] {
 function reasons({ path, option, definitions }: Explanation): string {
   const lines = definitions.map(({ place, value, priority, state }) => {
     const strength = Object.entries(PRIORITY).find(([, number]) => number === priority)?.[0] ?? `priority ${priority}`;
-    const why = { used: "used", yields: `yields to a stronger definition`, inactive: "its condition does not hold" }[
-      state
-    ];
+    const why = {
+      used: "used",
+      yields: `overridden by a stronger definition`,
+      inactive: "its condition does not hold",
+    }[state];
     return `  ${place.text}: ${shown(value)} (${strength === "normal" ? "" : `${strength}, `}${why})`;
   });
   if (definitions.length === 0)
     lines.push(
       option === undefined
         ? "  it is a set of options"
-        : `  nobody defines it; its default is declared at ${option.place.text}`,
+        : `  not defined; its default is declared at ${option.place.text}`,
     );
   return [`${dotted(path)} comes from`, ...lines].join("\n");
 }

@@ -2,15 +2,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
-import { scriptParameters, WIPE_SCRIPT } from "../initrd/files.ts";
-import { CommandError, run } from "../machine/process.ts";
-import { saidBy } from "../machine/refusal.ts";
-import { mountFolder, temporaryFolder } from "../machine/resources.ts";
-import { requireRoot } from "../machine/root.ts";
-import { UserError } from "../modules/errors.ts";
-import type { WipePlan } from "../plan/wipe.ts";
-import { loadHost, planOf } from "./load-fleet.ts";
+import { loadHost, planOf } from "../deploy/load-fleet.ts";
+import { UserError } from "../errors.ts";
+import { CommandError, run } from "../local/process.ts";
+import { mountFolder, temporaryFolder } from "../local/resources.ts";
+import { requireRoot } from "../local/root.ts";
+import { saidBy } from "../local/script-error.ts";
+import { scriptParameters } from "../payload/initrd/pieces.ts";
+import { WIPE_SCRIPT } from "../payload/initrd/wipe-files.ts";
+import { wipeReport } from "../payload/reports.ts";
 import { print, printJson } from "./output.ts";
 
 export interface WipeFlags {
@@ -20,29 +20,21 @@ export interface WipeFlags {
   readonly json?: boolean;
 }
 
-const reportSchema = z.object({
-  outcome: z.enum(["wiped", "skipped", "failed", "interrupted"]),
-  reason: z.string().nullable(),
-  steps: z.array(z.object({ name: z.string(), milliseconds: z.number() })),
-  retired: z.string().nullable(),
-  pruned: z.array(z.string()),
-  created: z.string().nullable(),
-  closure: z.string().nullable(),
-});
-
 /** @throws UserError with what the script said, where the root was not wiped */
 export async function wipe(fleetFile: string, flags: WipeFlags): Promise<void> {
   if (!existsSync(flags.device))
-    throw new UserError(`there is no device ${flags.device}`, ["`lsblk --fs` lists the devices and what they hold"]);
-  requireRoot("wipe a filesystem", "it is mounted for that");
-  const { retentionDays, keepNewest } = flags.host === undefined ? DEFAULTS : await retentionOf(fleetFile, flags.host);
+    throw new UserError(`there is no device ${flags.device}`, ["run `lsblk --fs` to list devices and their contents"]);
+  requireRoot("wipe a filesystem", "the wipe mounts it");
+  const { subvolume, retentionDays, keepNewest } =
+    flags.host === undefined ? DEFAULTS : await wipeOf(fleetFile, flags.host);
   await using folder = await temporaryFolder();
   // Where no name has a blank, which the script does not look for in a list of mounts.
   await using mountpoint = await mountFolder("/run");
   const conf = join(folder.path, "wipe.conf");
-  const report = join(folder.path, "wipe.json");
+  const report = join(folder.path, "wipe.report");
   const parameters = {
     DEVICE: flags.device,
+    ROOT_SUBVOLUME: subvolume,
     RETENTION_DAYS: retentionDays,
     KEEP_NEWEST: keepNewest,
     PRUNE: "yes",
@@ -57,20 +49,22 @@ export async function wipe(fleetFile: string, flags: WipeFlags): Promise<void> {
     if (!(error instanceof CommandError)) throw error;
     throw new UserError(`${flags.device} was not wiped`, saidBy(error));
   }
-  const outcome = reportSchema.parse(JSON.parse(readFileSync(report, "utf8")));
+  const outcome = wipeReport(readFileSync(report, "utf8"));
   if (flags.json) printJson(outcome);
   else {
-    print(outcome.retired === null ? "there was no root to retire" : `retired @root as old_roots/${outcome.retired}`);
+    print(
+      outcome.retired === null ? "there was no root to retire" : `retired ${subvolume} as old_roots/${outcome.retired}`,
+    );
     if (outcome.pruned.length > 0) print(`pruned ${outcome.pruned.length} old roots: ${outcome.pruned.join(", ")}`);
-    print(`made a fresh @root${outcome.created === "empty" ? ", empty" : ""}`);
+    print(`made a fresh ${subvolume}${outcome.created === "empty" ? ", empty" : ""}`);
   }
 }
 
-const DEFAULTS = { retentionDays: 30, keepNewest: 3 };
+const DEFAULTS = { subvolume: "@root", retentionDays: 30, keepNewest: 3 };
 
-async function retentionOf(fleetFile: string, name: string): Promise<Pick<WipePlan, "retentionDays" | "keepNewest">> {
+async function wipeOf(fleetFile: string, name: string): Promise<typeof DEFAULTS> {
   const { host, folder } = await loadHost(fleetFile, name);
   const plan = planOf(host, folder).wipe;
-  if (plan === null) throw new UserError(`the root of ${name} stays: nixfleet.impermanence.enable is false`);
+  if (plan === null) throw new UserError(`${name} has no ephemeral root: nixfleet.impermanence.enable is false`);
   return plan;
 }

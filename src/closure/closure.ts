@@ -1,15 +1,19 @@
-/** Plan → closure: everything immutable that a host runs, as two store objects in the local cache. */
+/** Plan → closure: everything immutable that a host runs, as store objects in the local cache. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { requireRoot } from "../machine/root.ts";
+import { requireSomeRoot } from "../local/user-namespace.ts";
 import type { HostPlan } from "../plan/host.ts";
-import type { AccountIds } from "./account-ids.ts";
-import type { Activation } from "./activation.ts";
-import { type Cache, cacheAt, lockCache, lookUp, openCache } from "./cache.ts";
-import { diskFull } from "./disk-full.ts";
-import { hostInputs, hostObject } from "./host-object.ts";
-import { type LockEntry, packageRequest, readLock, requestKey } from "./lock.ts";
-import { lookUpPackages, packageObject } from "./package-object.ts";
-import { lockIds, lockRequest } from "./update.ts";
+import { type AccountIds, allocatedIds, idsOf } from "./lock/account-ids.ts";
+import { type LockEntry, packageRequest, readLock, requestKey } from "./lock/lock.ts";
+import { lockIds, lockRequest } from "./lock/update.ts";
+import { type Cache, cacheAt, lockCache, lookUp, openCache } from "./store/cache.ts";
+import { useCache } from "./store/cache-use.ts";
+import { diskFull } from "./store/disk-full.ts";
+import { isWhole } from "./store/whole.ts";
+import type { Activation } from "./tree/activation.ts";
+import { hostInputs, hostObject, type Needs } from "./tree/host-object.ts";
+import { lookUpPackages, packageObject } from "./tree/package-object.ts";
+import { lookUpRuntime, runtimeObject } from "./tree/runtime-object.ts";
 
 export interface StoreObject {
   /** On the host: `/nix/store/<digest>-<name>`. */
@@ -23,6 +27,8 @@ export interface Closure extends StoreObject {
   readonly digest: string;
   /** The packages, which it refers to. */
   readonly packages: StoreObject;
+  /** Node and the fleet's own programs, of a host that runs them. */
+  readonly runtime: StoreObject | null;
   /** Whether it was made now, rather than found in the cache. */
   readonly fresh: boolean;
 }
@@ -47,31 +53,51 @@ export async function buildClosure(plan: HostPlan, activation: Activation, optio
   const progress = options.onProgress ?? (() => {});
   const found = await findClosure(plan, activation, options);
   if (found !== null) return found;
-  requireRoot("build a closure", "its files belong to root and to the users of Debian's packages");
+  requireSomeRoot("build a closure", "its files belong to root and to the users of Debian's packages");
   const cache = await openCache(options.cache);
+  await useCache(cache);
   try {
-    await using _ = await lockCache(cache, () => progress("waiting for another build to end"));
+    await using _ = await lockCache(cache, (holder) => progress(`waiting for another build: ${holder}`));
     const entry = await lockRequest(plan, options, cache, progress);
     const { ids } = await readLock(options.fleetFolder);
     // Another build may have made it while this one waited.
     const madeMeanwhile = await lookUpClosure(plan, activation, entry, ids, cache);
     if (madeMeanwhile !== null) return madeMeanwhile;
-    const { name: packages, ids: allIds } = await packageObject(entry, ids, cache, progress);
-    await lockIds(allIds, options.fleetFolder);
+    const packages = await lockedPackages(entry, ids, cache, options.fleetFolder, progress);
+    const runtime = plan.runtime ? await runtimeObject(plan.packages.architecture, cache, progress) : null;
     progress(`making the closure of ${plan.hostName}`);
-    return described(await hostObject(plan, activation, entry, packages, cache), packages, cache, true);
+    const needs = { packages, runtime };
+    const made = await hostObject(plan, activation, entry, needs, cache, options.fleetFolder, progress);
+    return described(made, needs, cache, true);
   } catch (error) {
     throw diskFull(error) ?? error;
   }
 }
 
-/** The closure of a host as it is declared and locked now, if the cache has it. */
+/** The package object, in which accounts have the ids of the lock. @returns its name */
+async function lockedPackages(
+  entry: LockEntry,
+  ids: AccountIds,
+  cache: Cache,
+  fleetFolder: string,
+  progress: (step: string) => void,
+): Promise<string> {
+  const made = await packageObject(entry, ids, cache, progress);
+  const kept = await lockIds(made.ids, fleetFolder);
+  const own = allocatedIds(join(cache.store, made.name));
+  if (JSON.stringify(idsOf(own, kept)) === JSON.stringify(own)) return made.name;
+  // Another build, with another cache, has given one of its accounts another id meanwhile.
+  return lockedPackages(entry, kept, cache, fleetFolder, progress);
+}
+
+/** The closure of a host as it is declared and locked now, if the cache has it whole. */
 export async function findClosure(
   plan: HostPlan,
   activation: Activation,
   options: Pick<BuildOptions, "fleetFolder" | "cache">,
 ): Promise<Closure | null> {
   const cache = cacheAt(options.cache);
+  if (existsSync(cache.store)) await useCache(cache);
   const lock = await readLock(options.fleetFolder);
   const locked = lock.requests[requestKey(packageRequest(plan.packages))];
   return locked === undefined ? null : lookUpClosure(plan, activation, locked, lock.ids, cache);
@@ -86,11 +112,28 @@ async function lookUpClosure(
 ): Promise<Closure | null> {
   const packages = await lookUpPackages(entry, ids, cache);
   if (packages === null) return null;
-  const host = await lookUp(cache, hostInputs(plan, activation, entry, packages));
-  return host === null ? null : described(host, packages, cache, false);
+  const runtime = plan.runtime ? await lookUpRuntime(plan.packages.architecture, cache) : null;
+  if (plan.runtime && runtime === null) return null;
+  const needs = { packages, runtime };
+  const host = await lookUp(cache, hostInputs(plan, activation, entry, needs));
+  if (host === null || !(await isWhole(cache, packages)) || !(await isWhole(cache, host))) return null;
+  return described(host, needs, cache, false);
 }
 
-function described(host: string, packages: string, cache: Cache, fresh: boolean): Closure {
+function described(host: string, { packages, runtime }: Needs, cache: Cache, fresh: boolean): Closure {
   const object = (name: string): StoreObject => ({ storePath: `/nix/store/${name}`, folder: join(cache.store, name) });
-  return { ...object(host), digest: host.slice(0, 32), packages: object(packages), fresh };
+  return {
+    ...object(host),
+    digest: host.slice(0, 32),
+    packages: object(packages),
+    runtime: runtime === null ? null : object(runtime),
+    fresh,
+  };
+}
+
+/** What a closure refers to, the closure itself last: whoever brings it somewhere brings them in this order. */
+export function objectsOf(
+  closure: StoreObject & { readonly packages: StoreObject | null; readonly runtime: StoreObject | null },
+): readonly StoreObject[] {
+  return [closure.packages, closure.runtime, closure].filter((object) => object !== null);
 }

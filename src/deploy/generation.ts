@@ -1,95 +1,87 @@
 /** A closure in a host's store becomes its newest generation, with a boot entry: on a disk that is mounted here. */
-import { existsSync, readdirSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Closure } from "../closure/closure.ts";
-import { type EspPlace, type GenerationPlace, generationParameters, hostScript } from "../host/generations.ts";
-import { partitionDevice } from "../layout/gpt.ts";
-import { run } from "../machine/process.ts";
-import { refusal } from "../machine/refusal.ts";
-import { temporaryFolder } from "../machine/resources.ts";
-import type { DiskLayout } from "../plan/disk.ts";
+import { diskFull } from "../closure/store/disk-full.ts";
+import { type PlacedDisk, partitionDevice } from "../layout/gpt.ts";
+import { run } from "../local/process.ts";
+import { temporaryFolder } from "../local/resources.ts";
+import { scriptError } from "../local/script-error.ts";
+import { type EspPlace, type GenerationPlace, generationParameters, hostScript } from "../payload/host/generations.ts";
+import { scriptParameters } from "../payload/initrd/pieces.ts";
 import type { HostPlan } from "../plan/host.ts";
-import { embedGrub } from "./grub.ts";
-import { installClosure } from "./store.ts";
+import { espMountpoint } from "../plan/loader.ts";
 
-/** Where a host's disk is on this machine. */
+/** Where a host's disks are on this machine. */
 export interface MountedHost {
   /** The folder that stands for its `/`. */
   readonly mountedAt: string;
-  /** The whole disk. */
-  readonly device: string;
-  readonly layout: DiskLayout;
+  readonly disks: readonly PlacedDisk[];
   /** Mountpoints of filesystems that this kernel cannot mount. */
   readonly skipped: readonly string[];
   /** For the kernel, besides those of the closure. */
   readonly kernelParameters?: readonly string[];
 }
 
-/** A host's closure, and a boot entry for it, on its mounted disk. @throws UserError where one does not fit */
+/**
+ * A host's closure, and a boot entry for it, on its mounted disk: by the script that the running host has for it too.
+ * @throws UserError with what it said: what is damaged, full, or does not fit
+ */
 export async function installHost(
   plan: HostPlan,
   closure: Closure,
   host: MountedHost,
   onProgress: (step: string) => void = () => {},
 ): Promise<void> {
-  onProgress("copying the closure");
-  await installClosure(closure, join(host.mountedAt, "nix"));
-  if (plan.wipe === null) await makeLastingRoot(join(closure.folder, "root"), host.mountedAt);
-  if (plan.loader.biosBoot !== null) await embedGrub(closure, host.device, plan.loader.biosBoot);
-  onProgress("writing the boot entry");
-  await addGeneration(plan, closure, host);
-}
-
-/** Where no wipe makes the root, it is made here, once: `etc` comes last, under its name when it is whole. */
-async function makeLastingRoot(pristine: string, root: string): Promise<void> {
-  if (existsSync(join(root, "etc"))) return;
-  const unfinished = join(root, ".new-etc");
-  // What is mounted there already, such as an ESP, need not take an empty folder's owner.
-  const isThere = (name: string) => existsSync(join(root, name)) && readdirSync(join(pristine, name)).length === 0;
-  const rest = readdirSync(pristine).filter((name) => name !== "etc" && !isThere(name));
-  await run("cp", ["--archive", "--", ...rest.map((name) => join(pristine, name)), root]);
-  await run("rm", ["-rf", "--", unfinished]);
-  await run("cp", ["--archive", "--no-target-directory", "--", join(pristine, "etc"), unfinished]);
-  await run("sync", ["--file-system", "--", root]);
-  await rename(unfinished, join(root, "etc"));
-}
-
-/**
- * Runs the script that the running host has for it too.
- * @throws UserError with what it said: an ESP that is full, above all
- */
-export async function addGeneration(
-  plan: HostPlan,
-  closure: Pick<Closure, "storePath">,
-  host: MountedHost,
-): Promise<void> {
   await using folder = await temporaryFolder();
-  const conf = join(folder.path, "generations.conf");
-  await writeFile(conf, generationParameters(plan, placeOf(plan, host)));
+  const conf = join(folder.path, "place-host.conf");
+  const own = placeParameters(plan, dirname(closure.folder), host.mountedAt, biosDisk(host)?.device ?? "");
+  await writeFile(conf, generationParameters(plan, placeOf(plan, host)) + own);
   try {
-    await run("sh", [hostScript("add-generation"), "--conf", conf, closure.storePath]);
+    await run("sh", [hostScript("place-host"), "--conf", conf, closure.storePath], { group: true, onLine: onProgress });
   } catch (error) {
-    throw refusal(error);
+    throw diskFull(error, LARGER) ?? scriptError(error);
   }
 }
 
-function placeOf(
-  plan: HostPlan,
-  { mountedAt, device, layout, skipped, kernelParameters }: MountedHost,
-): GenerationPlace {
+/**
+ * What place-host.sh takes besides what all scripts of generations do.
+ * @param from the folder of the closure and its packages
+ * @param root what stands for the host's `/`
+ * @param disk the one that a BIOS boots from
+ */
+export function placeParameters({ wipe }: HostPlan, from: string, root: string, disk: string): string {
+  return scriptParameters({ FROM: from, ROOT: root, KEEPS_ROOT: wipe === null ? "yes" : "", DISK: disk });
+}
+
+const LARGER =
+  "use a larger disk, or a larger image with --size: a small host needs about 1 GB for each set of packages";
+
+function placeOf(plan: HostPlan, host: MountedHost): GenerationPlace {
+  const { mountedAt, disks, kernelParameters = [] } = host;
+  const grub = biosDisk(host);
+  const number = plan.loader.biosBoot?.number;
   return {
     nix: join(mountedAt, "nix"),
-    esp: espPlace(plan, { mountedAt, device, layout, skipped }),
-    grub: plan.loader.biosBoot === null ? null : partitionDevice(device, plan.loader.biosBoot.number),
+    esps: disks.flatMap((disk) => espPlaces(disk, host)),
+    grub: grub === undefined || number === undefined ? null : partitionDevice(grub.device, number),
     kernelCommandLine: null,
-    kernelParameters: kernelParameters ?? [],
+    kernelParameters,
+    disks: disks.map(({ device }) => device),
   };
 }
 
-function espPlace({ loader }: HostPlan, { mountedAt, device, layout, skipped }: MountedHost): EspPlace | null {
-  if (loader.esp === null) return null;
-  if (!skipped.includes(loader.esp)) return { kind: "folder", path: join(mountedAt, loader.esp) };
-  const index = layout.partitions.findIndex(({ type }) => type === "esp");
-  return { kind: "unmounted", path: partitionDevice(device, index + 1) };
+/** The one that GRUB is on. */
+function biosDisk({ disks }: MountedHost): PlacedDisk | undefined {
+  return disks.find(({ layout }) => layout.partitions.some(({ type }) => type === "bios-boot"));
+}
+
+function espPlaces({ layout, device }: PlacedDisk, { mountedAt, skipped }: MountedHost): readonly EspPlace[] {
+  return layout.partitions.flatMap((partition, index) =>
+    espMountpoint(partition).map((mountpoint) =>
+      skipped.includes(mountpoint)
+        ? { kind: "unmounted", path: partitionDevice(device, index + 1) }
+        : { kind: "folder", path: join(mountedAt, mountpoint) },
+    ),
+  );
 }

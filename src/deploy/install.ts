@@ -1,28 +1,23 @@
 /** A host onto disks that may be lost: laid out, filled, and bootable, in one go that can be begun again. */
 import { mkdir, realpath, rmdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Closure } from "../closure/closure.ts";
 import { type BlockDevice, describeDevice, inspectDevice } from "../disk/device.ts";
 import { wantedMounts } from "../disk/mounts.ts";
-import { formatDisk, mountDisk, unmountDisk } from "../disk/run.ts";
+import { formatDisks, mountDisks, scratchOf, unmountDisks } from "../disk/run.ts";
 import { formatRefusal } from "../disk/target.ts";
-import type { DiskLayout } from "../layout/gpt.ts";
-import { fileLock } from "../machine/file-lock.ts";
-import { never } from "../machine/interruption.ts";
-import { run } from "../machine/process.ts";
-import { UserError } from "../modules/errors.ts";
+import { UserError } from "../errors.ts";
+import type { DiskLayout, PlacedDisk } from "../layout/gpt.ts";
+import { fileLock } from "../local/file-lock.ts";
+import { never } from "../local/interruption.ts";
+import { run } from "../local/process.ts";
+import { privateFolder } from "../local/resources.ts";
 import type { HostPlan } from "../plan/host.ts";
+import { type FirstFile, placeFirstFiles } from "./first-files.ts";
 import { installHost } from "./generation.ts";
-
-export interface InstallTarget {
-  readonly layout: DiskLayout;
-  /** A whole disk. Whatever it holds is lost. */
-  readonly device: string;
-}
 
 /** Devices that no other installation writes to. */
 export interface Claim extends AsyncDisposable {
-  /** That with the root first. */
   readonly disks: readonly ClaimedDisk[];
   /** Where they are mounted meanwhile. */
   readonly folder: string;
@@ -37,6 +32,7 @@ export interface InstallRequest {
   readonly plan: HostPlan;
   readonly closure: Closure;
   readonly claim: Claim;
+  readonly firstFiles?: readonly FirstFile[];
   readonly onProgress: (step: string) => void;
 }
 
@@ -45,31 +41,34 @@ export interface InstallRequest {
  * @throws UserError when another runs, one device is to be two disks, or no confirmation would help: one is in use, or
  *   too small
  */
-export async function claimDevices(targets: readonly InstallTarget[]): Promise<Claim> {
+export async function claimDevices(targets: readonly PlacedDisk[]): Promise<Claim> {
   const byPath = await Promise.all(
-    byRoot(targets).map(async ({ layout, device }) => ({ layout, device: await realpath(device).catch(() => device) })),
+    targets.map(async ({ layout, device }) => ({ layout, device: await realpath(device).catch(() => device) })),
   );
   const devices = byPath.map(({ device }) => device);
   const twice = byPath.find(({ device }, index) => devices.indexOf(device) !== index);
   if (twice !== undefined) {
-    throw new UserError(`${twice.device} cannot be two disks`, [
-      `one of them is ${twice.layout.name}: name a device of its own for it`,
+    throw new UserError(`${twice.device} is given for two disks`, [
+      `one of them is ${twice.layout.name}: give it a device of its own`,
     ]);
   }
-  const folder = join("/run/nixfleet", `install-${devices.map((device) => basename(device)).join("-")}`);
+  // Nobody else gets into what is mounted there.
+  const folder = join("/run/nixfleet/installing", devices.map((device) => basename(device)).join("-"));
+  await privateFolder(dirname(folder));
   await mkdir(folder, { recursive: true });
   const lock = await fileLock(
     `${folder}.lock`,
-    new UserError(`another installation onto ${devices.join(" and ")} runs`, ["wait for its end, or end it"]),
+    new UserError(`another installation onto ${devices.join(" and ")} is running`, [
+      "wait until it finishes, or stop it",
+    ]),
   );
-  try {
-    await unmountAll(byPath, folder);
-    const disks = await Promise.all(byPath.map(inspect));
-    return { disks, folder, [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose]() };
-  } catch (error) {
-    await lock[Symbol.asyncDispose]();
-    throw error;
-  }
+  await using claiming = new AsyncDisposableStack();
+  claiming.use(lock);
+  claiming.defer(() => rmdir(folder));
+  await unmountAll(byPath, folder);
+  const disks = await Promise.all(byPath.map(inspect));
+  const claimed = claiming.move();
+  return { disks, folder, [Symbol.asyncDispose]: () => claimed[Symbol.asyncDispose]() };
 }
 
 /**
@@ -81,16 +80,16 @@ export function inspectAgain({ disks }: Claim): Promise<readonly ClaimedDisk[]> 
     disks.map(async ({ layout, device: before }) => {
       const now = await inspect({ layout, device: before.path });
       if (now.device.sequence === before.sequence && now.device.size === before.size) return now;
-      throw new UserError(`${before.path} is another disk now than when this began, so nothing was written`, [
-        `now it is ${describeDevice(now.device)}; run it again, and look at what it names`,
+      throw new UserError(`${before.path} is now a different disk than at the start, so nothing was written`, [
+        `now it is ${describeDevice(now.device)}; run this again and check the disk that it names`,
       ]);
     }),
   );
 }
 
-async function inspect({ layout, device }: InstallTarget): Promise<ClaimedDisk> {
+async function inspect({ layout, device }: PlacedDisk): Promise<ClaimedDisk> {
   const found = await inspectDevice(device);
-  const refusal = formatRefusal(layout, found, true, found.path);
+  const refusal = formatRefusal(layout, found, true);
   if (refusal !== null) throw refusal;
   return { layout, device: found };
 }
@@ -99,46 +98,30 @@ async function inspect({ layout, device }: InstallTarget): Promise<ClaimedDisk> 
  * @throws UserError as the steps do. Then nothing stays mounted; what is on the disks is of no use, and a second run
  *   begins from the start.
  */
-export async function installOnDevices({ plan, closure, claim, onProgress }: InstallRequest): Promise<void> {
+export async function installOnDevices(request: InstallRequest): Promise<void> {
+  const { plan, closure, claim, onProgress } = request;
   const { folder } = claim;
   const disks = (await inspectAgain(claim)).map(({ layout, device }) => ({ layout, device: device.path }));
   try {
-    for (const { layout, device } of disks) {
-      await formatDisk(layout, device, { wipe: device, onCommand: ({ does }) => onProgress(`${device}: ${does}`) });
-    }
-    const skipped: string[] = [];
-    for (const { layout, device } of disks) skipped.push(...(await mountDisk(layout, device, folder)).skipped);
-    const boots = disks.find(({ layout }) =>
-      layout.partitions.some(({ type }) => type === "esp" || type === "bios-boot"),
-    );
-    for (const disk of disks.slice(0, 1)) {
-      await installHost(plan, closure, { ...(boots ?? disk), mountedAt: folder, skipped }, onProgress);
-    }
-    onProgress("writing everything out");
+    await formatDisks(disks, {
+      wipe: disks.map(({ device }) => device),
+      onCommand: ({ does }) => onProgress(does),
+    });
+    const { skipped } = await mountDisks(disks, folder);
+    await installHost(plan, closure, { mountedAt: folder, disks, skipped }, onProgress);
+    await placeFirstFiles(request.firstFiles ?? [], plan, closure, folder);
+    onProgress("syncing to disk");
     // Unmounting does not report what could not be written.
-    for (const { layout, device } of disks) {
-      for (const { target } of wantedMounts(layout, device, "/")) {
-        if (!skipped.includes(target)) await run("sync", ["--file-system", "--", join(folder, target)]);
-      }
+    for (const { target } of wantedMounts(disks, "/")) {
+      if (!skipped.includes(target)) await run("sync", ["--file-system", "--", join(folder, target)]);
     }
   } finally {
     await unmountAll(disks, folder);
-    await rmdir(folder);
   }
 }
 
-async function unmountAll(disks: readonly InstallTarget[], folder: string): Promise<void> {
-  for (const { layout, device } of disks.toReversed()) {
-    // What a killed run has left of formatting, perhaps on what unmounting closes.
-    const scratch = `/run/nixfleet/format-${basename(device)}`;
-    await run("umount", ["--quiet", "--", scratch], { signal: never }).catch(() => {});
-    await unmountDisk(layout, device, folder);
-  }
-}
-
-/** The others are mounted below it. */
-function byRoot(targets: readonly InstallTarget[]): readonly InstallTarget[] {
-  const isRoot = ({ layout, device }: InstallTarget) =>
-    wantedMounts(layout, device, "/").some(({ target }) => target === "/");
-  return [...targets.filter(isRoot), ...targets.filter((target) => !isRoot(target))];
+async function unmountAll(disks: readonly PlacedDisk[], folder: string): Promise<void> {
+  // What a killed run has left of formatting, perhaps on what unmounting closes.
+  await run("umount", ["--quiet", "--", scratchOf(disks)], { signal: never }).catch(() => {});
+  await unmountDisks(disks, folder);
 }

@@ -1,9 +1,11 @@
 /** What a closure says of itself, read from its own files: those of a closure that runs may be of another version. */
 import { basename } from "node:path";
 import { z } from "zod";
-import { UserError } from "../modules/errors.ts";
-import type { PersistenceParent } from "../plan/persistence.ts";
-import type { Running } from "../plan/switch.ts";
+import { UserError } from "../errors.ts";
+import type { PersistenceParent } from "../plan/persistence-plan.ts";
+import type { Declared } from "../plan/switch.ts";
+
+const ownedField = z.enum(["user", "group", "mode"]);
 
 const entry = z.object({
   kind: z.enum(["directory", "file"]),
@@ -14,11 +16,13 @@ const entry = z.object({
   user: z.string(),
   group: z.string(),
   mode: z.string(),
-  asShipped: z.boolean(),
+  // Of closures that were made before: there all count as declared.
+  assumed: z.array(ownedField).default([]),
   within: z.object({ path: z.string(), persistRoot: z.string() }).nullable(),
   mountOptions: z.array(z.string()),
   purpose: z.string(),
   declaredAt: z.array(z.string()),
+  byFramework: z.boolean().default(false),
 });
 
 const parent = z.object({
@@ -26,32 +30,40 @@ const parent = z.object({
   user: z.string(),
   group: z.string(),
   mode: z.string(),
+  assumed: z.array(ownedField).default([]),
+  on: z.array(z.string()).default([]),
   ensured: z.boolean(),
+  closed: z.boolean().default(false),
+  fromSkeleton: z.boolean().default(false),
 });
 
 const file = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("text"), path: z.string(), text: z.string(), mode: z.string() }),
   z.object({ kind: z.literal("symlink"), path: z.string(), target: z.string() }),
+  z.object({
+    kind: z.literal("copy"),
+    path: z.string(),
+    source: z.string(),
+    sha256: z.string(),
+    mode: z.string(),
+  }),
 ]);
 
 const plan = z.looseObject({
   hostName: z.string(),
   files: z.array(file),
   persistence: z.object({ persistRoot: z.string(), entries: z.array(entry), parents: z.array(parent) }),
-  users: z.object({ users: z.array(z.looseObject({ name: z.string(), home: z.string() })) }),
 });
 
-const manifest = z.object({ packages: z.string() });
+const manifest = z.object({ version: z.literal(1), packages: z.string() });
 
-export interface DescribedClosure extends Running {
+export interface DescribedClosure extends Declared<z.infer<typeof entry>> {
   readonly hostName: string;
-  readonly entries: readonly z.infer<typeof entry>[];
   readonly parents: readonly PersistenceParent[];
-  readonly homes: readonly { readonly name: string; readonly home: string }[];
 }
 
 /** The parts of a plan that a running host follows, or that the rest of this program needs to know. */
-const FOLLOWED = ["hostName", "platform", "packages", "files", "persistence"];
+const FOLLOWED = ["hostName", "platform", "packages", "files", "persistence", "runtime"];
 
 /**
  * @param storePath for messages
@@ -68,13 +80,12 @@ export function describedClosure(storePath: string, planText: string, manifestTe
       files: whole.files,
       entries: whole.persistence.entries,
       parents: whole.persistence.parents,
-      homes: whole.users.users,
       rest: Object.fromEntries(Object.entries(whole).filter(([name]) => !FOLLOWED.includes(name))),
     };
   } catch (error) {
     if (!(error instanceof z.ZodError) && !(error instanceof SyntaxError)) throw error;
-    throw new UserError(`${basename(storePath)} was made by another version of NixFleet`, [
-      "a running host cannot be switched from it or to it: install the new closure, and reboot",
+    throw new UserError(`another version of NixFleet made ${basename(storePath)}`, [
+      "switch cannot change a running host from it or to it: install the new closure, then reboot",
     ]);
   }
 }

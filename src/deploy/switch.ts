@@ -1,114 +1,71 @@
 /** A running host becomes what a new closure declares. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Closure, StoreObject } from "../closure/closure.ts";
-import { CommandError, quoted } from "../machine/process.ts";
-import { saidBy } from "../machine/refusal.ts";
-import { UserError } from "../modules/errors.ts";
-import { entriesConfig, parentsConfig } from "../plan/activation.ts";
-import { type SwitchPlan, switchList, switchPlan } from "../plan/switch.ts";
+import type { Closure } from "../closure/closure.ts";
+import { UserError } from "../errors.ts";
+import { entryConfig } from "../plan/activation.ts";
+import type { PersistenceEntry } from "../plan/persistence-plan.ts";
+import { isDone, type SwitchPlan, switchPlan, touchesNetwork } from "../plan/switch.ts";
+import { switchList } from "../plan/switch-list.ts";
+import { carrySwitch, type Switch, type Switched } from "./carry-switch.ts";
+import { type FoundHost, readHost } from "./found-host.ts";
 import { type DescribedClosure, describedClosure } from "./running.ts";
-import { sendObject } from "./send-object.ts";
+import { sendClosure } from "./send-closure.ts";
 import type { TargetHost } from "./target-host.ts";
 
 export interface Switching {
-  /** The closure that the host has been running. */
+  /** What the host was switched to last, or booted with. */
   readonly from: string;
   readonly plan: SwitchPlan;
-  /** Brings the closure there, and does it. @throws UserError where nothing was changed */
-  readonly perform: (onProgress: (step: string) => void) => Promise<Switched>;
-}
-
-export interface Switched {
-  /** What was done, a line each. */
-  readonly done: readonly string[];
-  /** What failed; doing it again goes on with that. */
-  readonly problems: readonly string[];
+  /** Whether the host is what is declared, and boots into it. */
+  readonly isDone: boolean;
+  /** Whether what it changes may cut the connection. */
+  readonly touchesNetwork: boolean;
+  /**
+   * Brings the closure there, and does it.
+   * @param confirm how many seconds the host waits for a new connection before it goes back; 0: it stays as it is
+   * @throws UserError where nothing was changed
+   */
+  readonly perform: (confirm: number, onProgress: (step: string) => void) => Promise<Switched>;
 }
 
 /** @throws UserError where the target is not that host, or does not run NixFleet */
 export async function switching(closure: Closure, target: TargetHost): Promise<Switching> {
-  const from = await runningClosure(target);
-  const read = (name: string) => target.run(`cat ${quoted(join(from, name))}`);
-  const before = describedClosure(from, await read("plan.json"), await read("manifest.json"));
+  const found = await readHost(target);
   const own = (name: string) => readFileSync(join(closure.folder, name), "utf8");
   const after = describedClosure(closure.storePath, own("plan.json"), own("manifest.json"));
-  if (before.hostName !== after.hostName) {
-    throw new UserError(`${target.name} is the host ${before.hostName}, not ${after.hostName}`, [
+  if (found.booted.hostName !== after.hostName) {
+    throw new UserError(`${target.name} is the host ${found.booted.hostName}, not ${after.hostName}`, [
       "name the other with --target-host, or switch the host that runs there",
     ]);
   }
-  const plan = switchPlan(before, after);
+  const plan = switchPlan(found, after);
+  const isSettled = found.closures.length === 1 && found.closures[0] === closure.storePath;
+  const bootsNext = found.newest === null || found.newest === closure.storePath;
   return {
-    from,
+    from: found.closures.at(-1) ?? "",
     plan,
-    perform: async (onProgress) => {
-      for (const object of [closure.packages, closure]) await send(object, target, onProgress);
-      onProgress("making it the newest generation");
-      const generation = await addGeneration(closure, target);
+    isDone: isSettled && isDone(plan) && bootsNext,
+    touchesNetwork: touchesNetwork(plan),
+    perform: async (confirm, onProgress) => {
+      await sendClosure(closure, target, { onObject: (name) => onProgress(`copying ${name} to ${target.name}`) });
       onProgress("changing the running host");
-      const { done, problems } = await perform(closure, from, after, plan, target);
-      return { done: [...generation, ...done], problems };
+      return carrySwitch(switchTo(closure.storePath, plan, after, found), target, confirm, onProgress);
     },
   };
 }
 
-/** What the host was last switched to, or else booted with. */
-async function runningClosure(target: TargetHost): Promise<string> {
-  const found = await target.run(
-    `cat /run/nixfleet/closure 2>/dev/null || sed -n 's/.*"closure":"\\([^"]*\\)".*/\\1/p' /run/nixfleet/activation.json`,
-    {},
+export function switchTo(
+  closure: string,
+  plan: SwitchPlan<PersistenceEntry>,
+  { parents }: Pick<DescribedClosure, "parents">,
+  { closures, placedList }: Pick<FoundHost, "closures" | "placedList">,
+): Switch {
+  const made = plan.placed.flatMap((entry) =>
+    entryConfig(entry, parents)
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => `${entry.path}\t${line}\n`),
   );
-  const closure = found.trim();
-  if (/^\/nix\/store\/[\w.+-]+$/.test(closure)) return closure;
-  throw new UserError(`${target.name} does not say which closure it runs`, [
-    "it wants to have been booted by NixFleet: /run/nixfleet/activation.json is not there, or names none",
-  ]);
-}
-
-async function send(object: StoreObject, target: TargetHost, onProgress: (step: string) => void): Promise<void> {
-  const there = await target.run(`[ -e ${quoted(object.storePath)} ] && echo yes || :`);
-  if (there.trim() === "yes") return;
-  const name = object.storePath.slice("/nix/store/".length);
-  onProgress(`copying ${name} to ${target.name}`);
-  await sendObject(object, target);
-}
-
-/** So that it is what boots next. */
-async function addGeneration(closure: Closure, target: TargetHost): Promise<readonly string[]> {
-  const script = `${closure.storePath}/root/etc/nixfleet/add-generation.sh`;
-  const said = await target.run(
-    `if [ -e /etc/nixfleet/generations.conf ]; then sh ${quoted(script)} ${quoted(closure.storePath)}; fi`,
-  );
-  return lines(said);
-}
-
-const FOLDER = "/run/nixfleet/switch";
-
-async function perform(
-  closure: Closure,
-  from: string,
-  after: DescribedClosure,
-  plan: SwitchPlan<DescribedClosure["entries"][number]>,
-  target: TargetHost,
-): Promise<Switched> {
-  const files = {
-    list: switchList(plan, after.homes),
-    "parents.conf": parentsConfig(after),
-    "entries.conf": entriesConfig(plan.placed.map(({ entry }) => entry)),
-  };
-  await target.run(`umask 077 && rm -rf ${FOLDER} && mkdir -p ${FOLDER}`);
-  for (const [name, text] of Object.entries(files)) await target.run(`cat >${FOLDER}/${name}`, { input: text });
-  const script = `${closure.storePath}/root/etc/nixfleet/switch.sh`;
-  try {
-    const done = await target.run(["sh", script, closure.storePath, from, FOLDER].map(quoted).join(" "));
-    return { done: lines(done), problems: [] };
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    return { done: lines(error.stdout), problems: saidBy(error) };
-  }
-}
-
-function lines(text: string): string[] {
-  return text.split("\n").filter((line) => line !== "");
+  return { closure, from: closures, lists: { list: switchList(plan), made: made.join(""), placed: placedList } };
 }

@@ -1,27 +1,29 @@
 /** The disk of a host's virtual machine, which stays between runs: beside the fleet, and its owner's. */
 import { existsSync } from "node:fs";
-import { lchown, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, lchown, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Closure } from "../closure/closure.ts";
-import { GIB } from "../layout/size.ts";
-import { fileLock } from "../machine/file-lock.ts";
-import { isRoot } from "../machine/root.ts";
-import { UserError } from "../modules/errors.ts";
+import type { DiskImage } from "../disk/image.ts";
+import { UserError } from "../errors.ts";
+import { fileLock } from "../local/file-lock.ts";
+import { isRoot } from "../local/root.ts";
 import type { HostPlan } from "../plan/host.ts";
-import { buildHost, findHost } from "./build.ts";
-import { provideImage } from "./image.ts";
+import { buildHost, findHost, type HostBuildOptions } from "./build.ts";
+import { imagesOf, provideImages } from "./image.ts";
 
 export interface VmDisk {
   readonly closure: Closure;
-  readonly image: string;
+  /** One for each disk that the host declares, in that order. */
+  readonly images: readonly DiskImage[];
 }
 
 /** Where the disk is, the file that names the closure that was put there last, and the lock of who uses the disk. */
-function filesOf({ hostName }: HostPlan, fleetFolder: string) {
+function filesOf(plan: HostPlan, fleetFolder: string) {
+  const { hostName } = plan;
   const state = join(fleetFolder, ".nixfleet", "vm");
   return {
     state,
-    image: join(state, `${hostName}.img`),
+    images: imagesOf(plan, join(state, `${hostName}.img`)),
     holds: join(state, `${hostName}.closure`),
     lock: join(state, `${hostName}.lock`),
   };
@@ -29,16 +31,17 @@ function filesOf({ hostName }: HostPlan, fleetFolder: string) {
 
 /**
  * Until the end of the scope nobody else makes the disk, or runs from it: a disk that a machine writes to is destroyed by
- * whoever mounts it beside.
+ * whoever mounts it beside. Nobody but the fleet's owner gets into the folder, for a disk holds what its host persists.
  * @throws UserError when somebody does
  */
 export async function vmDiskLock(plan: HostPlan, fleetFolder: string): Promise<AsyncDisposable> {
-  const { state, image, lock } = filesOf(plan, fleetFolder);
-  await mkdir(state, { recursive: true });
+  const { state, images, lock } = filesOf(plan, fleetFolder);
   const { uid, gid } = await stat(fleetFolder);
   const held = await fileLock(
     lock,
-    new UserError(`${plan.hostName} runs already`, [`another nixfleet vm uses ${image}: end that machine first`]),
+    new UserError(`${plan.hostName} is already running`, [
+      `another nixfleet vm uses ${images.map(({ file }) => file).join(" and ")}: stop that machine first`,
+    ]),
   );
   if (isRoot()) for (const path of [dirname(state), state, lock]) await lchown(path, uid, gid);
   return held;
@@ -46,11 +49,11 @@ export async function vmDiskLock(plan: HostPlan, fleetFolder: string): Promise<A
 
 /** The disk, if it holds the host as it is declared and locked now: to find that out nobody has to be root. */
 export async function findVmDisk(plan: HostPlan, fleetFolder: string): Promise<VmDisk | null> {
-  const { image, holds } = filesOf(plan, fleetFolder);
+  const { images, holds } = filesOf(plan, fleetFolder);
   const closure = await findHost(plan, { fleetFolder });
-  if (closure === null || !existsSync(image)) return null;
+  if (closure === null || !images.every(({ file }) => existsSync(file))) return null;
   const held = await readFile(holds, "utf8").catch(() => "");
-  return held.trim() === closure.storePath ? { closure, image } : null;
+  return held.trim() === closure.storePath ? { closure, images } : null;
 }
 
 /**
@@ -60,14 +63,16 @@ export async function findVmDisk(plan: HostPlan, fleetFolder: string): Promise<V
 export async function provideVmDisk(
   plan: HostPlan,
   fleetFolder: string,
-  { fresh, onProgress }: { readonly fresh: boolean; readonly onProgress: (step: string) => void },
+  { fresh, ...building }: { readonly fresh: boolean } & Pick<HostBuildOptions, "definedAt" | "onProgress">,
 ): Promise<VmDisk> {
-  const { image, holds } = filesOf(plan, fleetFolder);
+  const { images, holds } = filesOf(plan, fleetFolder);
+  const files = images.map(({ file }) => file);
   const { uid, gid } = await stat(fleetFolder);
-  if (fresh) await rm(image, { force: true });
-  const closure = await buildHost(plan, { fleetFolder, onProgress });
-  await provideImage({ plan, closure, file: image, size: 8 * GIB });
+  if (fresh) for (const file of files) await rm(file, { force: true });
+  const closure = await buildHost(plan, { fleetFolder, ...building });
+  await provideImages({ plan, closure, images });
   await writeFile(holds, `${closure.storePath}\n`);
-  for (const path of [image, holds]) await lchown(path, uid, gid);
-  return { closure, image };
+  for (const file of files) await chmod(file, 0o600); // it holds what the host persists
+  for (const path of [...files, holds]) await lchown(path, uid, gid);
+  return { closure, images };
 }

@@ -2,23 +2,29 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { defaultCacheFolder } from "../closure/cache.ts";
 import type { Closure } from "../closure/closure.ts";
-import { closureCommandLine, generationCommandLine } from "../closure/command-line.ts";
-import { temporaryFolder } from "../machine/resources.ts";
-import { UserError } from "../modules/errors.ts";
+import { defaultCacheFolder } from "../closure/store/cache.ts";
+import { closureCommandLine, generationCommandLine } from "../closure/tree/command-line.ts";
+import { UserError } from "../errors.ts";
+import { interruption } from "../local/interruption.ts";
+import { temporaryFolder } from "../local/resources.ts";
 import type { HostPlan } from "../plan/host.ts";
 import { workingAccelerator } from "../vm/accelerator.ts";
 import { bootOptions, type FirmwareMachine, type KernelMachine, type MachineOptions } from "../vm/machine.ts";
 import { type Firmware, qemuCommand } from "../vm/qemu.ts";
+import { qemuProgram } from "../vm/qemu-program.ts";
 
-/** The machine that boots the host from this disk image. */
-export async function machineOf(plan: HostPlan, closure: Closure, image: string): Promise<KernelMachine> {
+/** The machine that boots the host from these disk images. */
+export async function machineOf(
+  plan: HostPlan,
+  closure: Closure,
+  ...images: readonly string[]
+): Promise<KernelMachine> {
   const kernel = join(closure.folder, "vmlinuz");
   return {
     platform: plan.platform,
     accelerator: await workingAccelerator(plan.platform, kernel, defaultCacheFolder()),
-    disks: [image],
+    disks: images,
     kernel,
     initrds: [join(closure.folder, "initrd"), join(closure.folder, "host.cpio")],
     kernelParameters: generationCommandLine(closureCommandLine(plan.boot), closure.storePath).split(" "),
@@ -48,6 +54,7 @@ export async function runInTerminal(
   await using folder = await temporaryFolder();
   const [program, ...args] = qemuCommand({
     ...machine,
+    program: await qemuProgram(machine.platform),
     memory: machine.memory ?? 1024,
     ...(await bootOptions(machine, folder.path)),
     sshPort,
@@ -57,6 +64,9 @@ export async function runInTerminal(
   });
   // However this process ends, QEMU ends with it.
   const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", program, ...args], { stdio: "inherit" });
+  const stop = (): void => void child.kill();
+  interruption.addEventListener("abort", stop);
   const [code] = await once(child, "close");
+  interruption.throwIfAborted();
   if (code !== 0) throw new UserError(`${program} failed (exit ${code})`);
 }

@@ -1,16 +1,27 @@
 /** What is run to partition, format, mount and unmount a disk: decided here, printed by script.ts, run by run.ts. */
-import { contentType } from "../layout/content.ts";
+
+import { UserError } from "../errors.ts";
+import { contentType, membersOf } from "../layout/content.ts";
 import {
   command,
   type DiskCommand,
   type Mapping,
   type Mount,
+  type PartitionRef,
   type WantedMapping,
   type WantedMount,
 } from "../layout/content-type.ts";
-import { type DiskLayout, type PartitionLayout, partitionDevice, partitionScript } from "../layout/gpt.ts";
-import { UserError } from "../modules/errors.ts";
-import { presentMappings, presentMounts, wantedMappings, wantedMounts } from "./mounts.ts";
+import { type PartitionLayout, type PlacedDisk, partitionCommands, partitionDevice } from "../layout/gpt.ts";
+import {
+  deviceOf,
+  inOrder,
+  isMapping,
+  isSource,
+  presentMappings,
+  presentMounts,
+  wantedMappings,
+  wantedMounts,
+} from "./mounts.ts";
 
 export type DiskMode = "unmount" | "format" | "mount";
 
@@ -35,18 +46,17 @@ export interface DiskSurroundings {
 /**
  * The commands for each mode, always in the order unmount, format, mount. What is already mounted as it should be is not
  * mounted again.
- * @param device a whole disk, as `/dev/vda`
+ * @param disks all those that share a filesystem
  * @throws UserError when something else is mounted where the layout wants a filesystem
  */
 export function diskCommands(
-  layout: DiskLayout,
-  device: string,
+  disks: readonly PlacedDisk[],
   modes: readonly DiskMode[],
   surroundings: DiskSurroundings,
 ): readonly DiskCommand[] {
   const wanted: Wanted = {
-    mounts: wantedMounts(layout, device, surroundings.under),
-    mappings: wantedMappings(layout, device),
+    mounts: wantedMounts(disks, surroundings.under),
+    mappings: wantedMappings(disks),
   };
   const mounted = presentMounts(wanted.mounts, surroundings.mounts);
   const open = presentMappings(wanted.mappings, surroundings.mappings);
@@ -54,13 +64,13 @@ export function diskCommands(
     ? {
         ...surroundings,
         mounts: surroundings.mounts.filter((mount) => !mounted.includes(mount)),
-        mappings: surroundings.mappings.filter(({ name }) => !open.some((one) => one.name === name)),
+        mappings: surroundings.mappings.filter((present) => !open.some((one) => isMapping(present, one))),
       }
     : surroundings;
   return [
     ...(modes.includes("unmount") ? unmountCommands(mounted, open) : []),
-    ...(modes.includes("format") ? formatCommands(layout, device, after) : []),
-    ...(modes.includes("mount") ? mountCommands(wanted, device, after) : []),
+    ...(modes.includes("format") ? formatCommands(disks, after) : []),
+    ...(modes.includes("mount") ? mountCommands(wanted, disks, after) : []),
   ];
 }
 
@@ -78,7 +88,7 @@ export function parseModes(text: string): readonly DiskMode[] {
   const unknown = words.filter((word) => !MODES.some((mode) => mode === word));
   if (unknown.length > 0) {
     throw new UserError(`${JSON.stringify(unknown[0])} is not a disk mode`, [
-      `write one or several of ${MODES.join(", ")} with commas between, as in format,mount`,
+      `write one or more of ${MODES.join(", ")}, separated by commas, such as format,mount`,
     ]);
   }
   return MODES.filter((mode) => words.includes(mode));
@@ -86,55 +96,91 @@ export function parseModes(text: string): readonly DiskMode[] {
 
 const MODES: readonly DiskMode[] = ["unmount", "format", "mount"];
 
-function formatCommands(layout: DiskLayout, device: string, surroundings: DiskSurroundings): DiskCommand[] {
+function formatCommands(disks: readonly PlacedDisk[], surroundings: DiskSurroundings): DiskCommand[] {
   // A name that something else has would stop it half-way.
-  for (const mapping of wantedMappings(layout, device)) isOpen(mapping, surroundings.mappings);
+  for (const mapping of wantedMappings(disks)) isOpen(mapping, surroundings.mappings);
+  const partitions = disks.flatMap(({ layout, device }) =>
+    layout.partitions.map((partition, index) => ({ ...partition, device: partitionDevice(device, index + 1) })),
+  );
   return [
-    command("forget what was on the disk", "wipefs", ["--all", "--quiet", "--", device]),
-    {
-      ...command("write the partition table", "sfdisk", ["--quiet", "--lock", "--wipe=always", "--", device]),
-      input: partitionScript(layout),
-    },
-    ...announceCommands(device, surroundings),
-    ...layout.partitions.flatMap((partition, index) =>
-      contentCommands(partition, partitionDevice(device, index + 1), surroundings),
+    ...disks.flatMap(({ layout, device }) => [
+      command("erase the signatures on the disk", "wipefs", ["--all", "--quiet", "--", device]),
+      ...partitionCommands(layout, device),
+    ]),
+    ...announceCommands(
+      disks.map(({ device }) => device),
+      surroundings,
     ),
+    ...inOrder(partitions).flatMap((one) => contentCommands(one, disks, surroundings)),
     // udev learns the new labels when the last writer has closed the device.
     ...settleCommands(surroundings),
   ];
 }
 
 /** Some kernels do not read a GPT themselves (no CONFIG_EFI_PARTITION), so we tell them; others already know. */
-function announceCommands(device: string, surroundings: DiskSurroundings): DiskCommand[] {
+function announceCommands(devices: readonly string[], surroundings: DiskSurroundings): DiskCommand[] {
   return [
-    command("tell the kernel the partitions", "partx", ["--update", "--", device]),
+    ...devices.map((device) => command("tell the kernel about the partitions", "partx", ["--update", "--", device])),
     ...settleCommands(surroundings),
   ];
 }
 
 function settleCommands({ udev }: DiskSurroundings): DiskCommand[] {
-  return udev ? [command("wait until udev has seen it", "udevadm", ["settle", "--timeout=30"])] : [];
+  return udev ? [command("wait for udev", "udevadm", ["settle", "--timeout=30"])] : [];
 }
 
 function contentCommands(
-  { name, content }: PartitionLayout,
-  device: string,
-  { scratch, tpm }: DiskSurroundings,
+  { name, content, device }: PartitionLayout & { readonly device: string },
+  disks: readonly PlacedDisk[],
+  surroundings: DiskSurroundings,
 ): readonly DiskCommand[] {
+  const { scratch, tpm } = surroundings;
+  const find = deviceOf(disks);
+  const closed = mappingsBelow(membersOf(content), disks);
+  const settle = settleCommands(surroundings);
+  const announce = (one: string) => announceCommands([one], surroundings);
   return [
     // An old filesystem may begin exactly where a new partition does.
-    command(`forget what was on ${name}`, "wipefs", ["--all", "--quiet", "--", device]),
-    ...(content === null ? [] : contentType(content).create(content, { device, name, scratch, tpm })),
+    command(`erase the signatures on ${name}`, "wipefs", ["--all", "--quiet", "--", device]),
+    ...openCommands(closed, settle),
+    ...(content === null
+      ? []
+      : contentType(content).create(content, { device, name, scratch, tpm, deviceOf: find, settle, announce })),
+    ...closed.toReversed().map(({ close }) => close),
   ];
 }
 
-function mountCommands(wanted: Wanted, device: string, surroundings: DiskSurroundings): DiskCommand[] {
+/** udev makes the names of arrays, and of their partitions. */
+function openCommands(mappings: readonly WantedMapping[], settle: readonly DiskCommand[]): readonly DiskCommand[] {
+  return mappings.flatMap(({ kind, open }) => [open, ...(kind === "array" ? settle : [])]);
+}
+
+/** What of the partitions has to be open for what stands on all of them to be made. */
+function mappingsBelow(refs: readonly PartitionRef[], disks: readonly PlacedDisk[]): readonly WantedMapping[] {
+  const contents = refs.flatMap(({ disk, partition }) =>
+    disks
+      .filter(({ layout }) => layout.name === disk)
+      .flatMap(({ layout, device }) =>
+        layout.partitions.flatMap(({ name, content }, index) =>
+          name === partition && content !== null ? [{ content, device: partitionDevice(device, index + 1) }] : [],
+        ),
+      ),
+  );
+  return inOrder(contents).flatMap(({ content, device }) =>
+    contentType(content).mappings(content, device, deviceOf(disks)),
+  );
+}
+
+function mountCommands(wanted: Wanted, disks: readonly PlacedDisk[], surroundings: DiskSurroundings): DiskCommand[] {
   const closed = wanted.mappings.filter((one) => !isOpen(one, surroundings.mappings));
   const missing = wanted.mounts.filter((one) => !isMounted(one, surroundings));
   if (missing.length === 0 && closed.length === 0) return [];
   return [
-    ...announceCommands(device, surroundings),
-    ...closed.map(({ open }) => open),
+    ...announceCommands(
+      disks.map(({ device }) => device),
+      surroundings,
+    ),
+    ...openCommands(closed, settleCommands(surroundings)),
     ...missing.flatMap(({ target, source, fsType, options }) => [
       command(`make ${target}`, "mkdir", ["--parents", "--", target]),
       command(`mount ${target}`, "mount", [
@@ -146,26 +192,28 @@ function mountCommands(wanted: Wanted, device: string, surroundings: DiskSurroun
   ];
 }
 
-function isOpen({ name, source }: WantedMapping, mappings: readonly Mapping[]): boolean {
-  const present = mappings.find((one) => one.name === name);
+function isOpen(wanted: WantedMapping, mappings: readonly Mapping[]): boolean {
+  const present = mappings.find((one) => isMapping(one, wanted));
   if (present === undefined) return false;
-  if (present.source === source) return true;
-  throw new UserError(`/dev/mapper/${name} is already open, from ${present.source}`, [
-    `${source} belongs there; close the other one first: cryptsetup close ${name}`,
+  if (present.sources.includes(wanted.source)) return true;
+  const { name, source, close } = wanted;
+  const what = { luks: `/dev/mapper/${name}`, array: `/dev/md/${name}`, group: `the volume group ${name}` }[
+    wanted.kind
+  ];
+  throw new UserError(`${what} is already open, from ${present.sources.join(" and ")}`, [
+    `it must be opened from ${source}; close the other one first: ${[close.program, ...close.args].filter((word) => !/^--(quiet)?$/.test(word)).join(" ")}`,
   ]);
 }
 
 /** What this kernel cannot mount counts as mounted. */
-function isMounted(
-  { target, source, fsType, fsRoot }: WantedMount,
-  { mounts, unsupported }: DiskSurroundings,
-): boolean {
+function isMounted(wanted: WantedMount, { mounts, unsupported }: DiskSurroundings): boolean {
+  const { target, source, fsType, fsRoot } = wanted;
   if (unsupported.includes(fsType)) return true;
   const present = mounts.findLast((mount) => mount.target === target);
   if (present === undefined) return false;
-  if (present.source === source && present.fsRoot === fsRoot) return true;
+  if (isSource(wanted, present.source) && present.fsRoot === fsRoot) return true;
   throw new UserError(`${target} is already the mount point of ${present.source}`, [
-    `${source} belongs there; unmount the other one first: umount ${target}`,
+    `${source} must be mounted there; unmount the other one first: umount ${target}`,
   ]);
 }
 
@@ -173,6 +221,6 @@ function isMounted(
 function unmountCommands(mounts: readonly Mount[], mappings: readonly WantedMapping[]): DiskCommand[] {
   return [
     ...mounts.toReversed().map(({ target }) => command(`unmount ${target}`, "umount", ["--", target])),
-    ...mappings.map(({ close }) => close),
+    ...mappings.toReversed().map(({ close }) => close),
   ];
 }

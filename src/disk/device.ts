@@ -1,12 +1,14 @@
 /** What a block device is and holds, found out without changing it. */
 import { constants } from "node:fs";
-import { open, readFile, realpath, stat } from "node:fs/promises";
-import { basename } from "node:path";
+import { open, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { UserError } from "../errors.ts";
 import type { Mapping } from "../layout/content-type.ts";
 import { formatSize } from "../layout/size.ts";
-import { never } from "../machine/interruption.ts";
-import { CommandError, run } from "../machine/process.ts";
-import { UserError } from "../modules/errors.ts";
+import { groupOfDevice } from "../layout/volume-group.ts";
+import { never } from "../local/interruption.ts";
+import { CommandError, run } from "../local/process.ts";
+import { visibleName } from "../visible.ts";
 
 export interface BlockDevice {
   /** Its own name, with links resolved: `/dev/vda`. */
@@ -50,7 +52,7 @@ export async function inspectDevice(device: string): Promise<BlockDevice> {
 
 /** A device in one line: `/dev/vda (8G, QEMU HARDDISK)`. */
 export function describeDevice({ path, size, model }: BlockDevice): string {
-  return `${path} (${[formatSize(size), ...(model === null ? [] : [model])].join(", ")})`;
+  return `${path} (${[formatSize(size), ...(model === null ? [] : [visibleName(model)])].join(", ")})`;
 }
 
 /** The device node that a name leads to, with links such as those of /dev/disk/by-id resolved. */
@@ -68,7 +70,7 @@ async function available(): Promise<string[]> {
   const devices = (await lsblkTree([])).filter(({ type, size }) => (type === "disk" || type === "loop") && size > 0);
   if (devices.length === 0) return ["this machine has no disks"];
   const lines = devices.map(
-    ({ path, size, model }) => `  ${path} ${formatSize(size)}${model ? ` ${model.trim()}` : ""}`,
+    ({ path, size, model }) => `  ${path} ${formatSize(size)}${model ? ` ${visibleName(model.trim())}` : ""}`,
   );
   return ["this machine has:", ...lines];
 }
@@ -101,15 +103,36 @@ async function lsblkTree(devices: readonly string[], signal?: AbortSignal): Prom
   return (JSON.parse(stdout) as { blockdevices: readonly LsblkDevice[] }).blockdevices;
 }
 
-/** The encrypted devices that are open on this machine. Undoing needs to know them, so asking is not interruptible. */
+/** What is open on this machine. Undoing needs to know it, so asking is not interruptible. */
 export async function openMappings(): Promise<readonly Mapping[]> {
-  const below = ({ path, children = [] }: LsblkDevice): Mapping[] =>
-    children.flatMap((child) => [
-      ...(child.type === "crypt" ? [{ name: child.path.replace("/dev/mapper/", ""), source: path }] : []),
-      ...below(child),
-    ]);
-  return (await lsblkTree([], never)).flatMap(below);
+  const own = await arrayNames();
+  const found: Mapping[] = [];
+  const add = (kind: Mapping["kind"], name: string, sources: readonly string[]) => {
+    const index = found.findIndex((one) => one.kind === kind && one.name === name);
+    const known = index === -1 ? [] : found.splice(index, 1).flatMap((one) => one.sources);
+    found.push({ kind, name, sources: [...new Set([...known, ...sources])] });
+  };
+  const visit = ({ path, type, children = [] }: LsblkDevice, below: readonly string[]): void => {
+    const here = own.get(path) ?? path;
+    if (type === "crypt") add("luks", path.replace("/dev/mapper/", ""), below.slice(-1));
+    else if (type === "lvm") add("group", groupOfDevice(path), below);
+    else if (here.startsWith(ARRAYS) && type !== "part") add("array", here.slice(ARRAYS.length), below.slice(-1));
+    for (const child of children) visit(child, [...below, here]);
+  };
+  for (const device of await lsblkTree([], never)) visit(device, []);
+  return found;
 }
+
+/** By the kernel's own names those that people gave: `/dev/md127p1` is `/dev/md/raid1p1`. */
+export async function arrayNames(): Promise<ReadonlyMap<string, string>> {
+  const names = await readdir(ARRAYS).catch(() => []);
+  const links = await Promise.all(
+    names.map(async (name) => [await realpath(join(ARRAYS, name)).catch(() => ""), join(ARRAYS, name)] as const),
+  );
+  return new Map(links);
+}
+
+const ARRAYS = "/dev/md/";
 
 /** A mount, swap space, or a holder (LUKS, LVM, RAID), here or on anything that is built on the device. */
 async function uses(path: string, found: LsblkDevice): Promise<readonly string[]> {
@@ -132,9 +155,11 @@ async function uses(path: string, found: LsblkDevice): Promise<readonly string[]
 function knownUses({ path, mountpoints, children = [] }: LsblkDevice): string[] {
   const mounts = mountpoints.filter((mountpoint) => mountpoint !== null);
   return [
-    ...mounts.map((it) => (it === "[SWAP]" ? `${path} is swap space in use` : `${path} is mounted on ${it}`)),
+    ...mounts.map((it) =>
+      it === "[SWAP]" ? `${path} is swap space in use` : `${path} is mounted on ${visibleName(it)}`,
+    ),
     ...children.flatMap((child) => [
-      ...(child.type === "part" ? [] : [`${path} is part of ${child.path} (${child.type})`]),
+      ...(child.type === "part" ? [] : [`${path} is part of ${visibleName(child.path)} (${child.type})`]),
       ...knownUses(child),
     ]),
   ];
@@ -158,6 +183,7 @@ interface Sfdisk {
       readonly start: number;
       readonly size: number;
       readonly type: string;
+      readonly uuid?: string;
       readonly name?: string;
     }[];
   };
@@ -168,21 +194,28 @@ export interface Partition {
   readonly start: number;
   readonly size: number;
   readonly type: string;
+  /** Empty where there is none, as in an MBR. */
+  readonly uuid: string;
   readonly name: string;
 }
 
-/** Read from the disk itself: the kernel may not know its partitions. `null`: there is no table, or it is damaged. */
-export async function partitionTable(path: string): Promise<readonly Partition[] | null> {
+/**
+ * Read from the disk itself: the kernel may not know its partitions. `null`: there is no table of that kind, or it is damaged.
+ * @param kind by default any
+ */
+export async function partitionTable(path: string, kind?: "gpt" | "dos"): Promise<readonly Partition[] | null> {
   const stdout = await run("sfdisk", ["--json", "--", path]).catch((error: unknown) => {
     if (error instanceof CommandError) return null;
     throw error;
   });
   if (stdout === null) return null;
-  const { sectorsize = 512, partitions: found = [] } = (JSON.parse(stdout) as Sfdisk).partitiontable;
-  return found.map(({ start, size, type, name = "" }) => ({
+  const { label, sectorsize = 512, partitions: found = [] } = (JSON.parse(stdout) as Sfdisk).partitiontable;
+  if (kind !== undefined && kind !== label) return null;
+  return found.map(({ start, size, type, uuid = "", name = "" }) => ({
     start: start * sectorsize,
     size: size * sectorsize,
     type,
+    uuid,
     name,
   }));
 }
@@ -197,7 +230,7 @@ async function partitions(path: string): Promise<readonly string[]> {
   return Promise.all(
     found.map(async (partition, index) => {
       const holds = await filesystem(path, partition);
-      return `partition ${partition.name || index + 1} (${formatSize(partition.size)}): ${holds}`;
+      return `partition ${visibleName(partition.name) || index + 1} (${formatSize(partition.size)}): ${holds}`;
     }),
   );
 }
@@ -222,4 +255,22 @@ async function filesystem(path: string, range: Pick<Partition, "start" | "size">
   const type = tags.get("TYPE");
   const label = tags.get("LABEL");
   return type === undefined ? "data of an unknown kind" : `${type}${label === undefined ? "" : ` labelled ${label}`}`;
+}
+
+/** The volume groups of this machine, each with a device of it and its tags. */
+export async function volumeGroups(
+  ...devices: readonly string[]
+): Promise<readonly { readonly device: string; readonly group: string; readonly tags: readonly string[] }[]> {
+  const args = ["--reportformat", "json", "--options", "pv_name,vg_name,vg_tags", "--quiet", ...devices];
+  const stdout = await run("pvs", args).catch((error: unknown) => {
+    if (error instanceof CommandError) return "";
+    throw error;
+  });
+  if (stdout === "") return [];
+  const { report } = JSON.parse(stdout) as {
+    readonly report: readonly { readonly pv: readonly Readonly<Record<"pv_name" | "vg_name" | "vg_tags", string>>[] }[];
+  };
+  return report.flatMap(({ pv }) =>
+    pv.map(({ pv_name: device, vg_name: group, vg_tags: tags }) => ({ device, group, tags: tags.split(",") })),
+  );
 }

@@ -1,69 +1,78 @@
-/** Disk images: a file that is whole or not there. */
+/** Disk images: files that are whole or not there. */
 import { existsSync } from "node:fs";
 import { mkdir, open, realpath, rename, rm, statfs, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { DiskLayout } from "../layout/gpt.ts";
+import { UserError } from "../errors.ts";
+import type { DiskLayout, PlacedDisk } from "../layout/gpt.ts";
 import { formatSize } from "../layout/size.ts";
-import { quoted, run } from "../machine/process.ts";
-import { loopDevice, mountFolder } from "../machine/resources.ts";
-import { UserError } from "../modules/errors.ts";
-import { requiredBytes } from "../plan/disk-problems.ts";
+import { interruption } from "../local/interruption.ts";
+import { quoted, run } from "../local/process.ts";
+import { loopDevice, mountFolder } from "../local/resources.ts";
+import { requiredBytes } from "../plan/layout-problems.ts";
 import { wantedMounts } from "./mounts.ts";
-import { type DiskProgress, formatDisk, mountDisk } from "./run.ts";
+import { type DiskProgress, formatDisks, mountDisks } from "./run.ts";
 
 export interface ImageOptions extends DiskProgress {
   /** The image that may be replaced, by any of its names. */
-  readonly wipe?: string | null;
+  readonly wipe?: readonly string[];
+}
+
+/** A disk that is a file. */
+export interface DiskImage {
+  readonly layout: DiskLayout;
+  readonly file: string;
+  /** In bytes, of a new one. */
+  readonly size: number;
 }
 
 /**
- * Writes to a new image, which is mounted below the folder.
- * @param disk its device, and the mountpoints of filesystems that this kernel cannot mount
+ * Writes to new images, which are mounted below the folder.
+ * @param disks their devices, in their order, and the mountpoints of filesystems that this kernel cannot mount
  */
-export type FillImage = (
+export type FillImages = (
   mountedAt: string,
-  disk: { readonly device: string; readonly skipped: readonly string[] },
+  disks: { readonly disks: readonly PlacedDisk[]; readonly skipped: readonly string[] },
 ) => Promise<void>;
 
 /**
- * Makes a disk image: formats it, mounts everything below a temporary folder, lets `fill` write there, and unmounts it.
- * Without `fill` it is only formatted. The file takes its name only when all of that is done; after a failure nothing of it is left.
- * @param size in bytes; what is not written takes no room (a sparse file)
- * @throws UserError when the file exists and `wipe` does not name it, when it is too small, or when its disk is full
+ * Makes a host's disks as images: formats them, mounts everything below a temporary folder, lets `fill` write there, and unmounts
+ * it. Without `fill` they are only formatted. The files take their names only when all of that is done; after a failure nothing of
+ * them is left. What is not written takes no room (sparse files).
+ * @throws UserError when a file exists and `wipe` does not name it, when one is too small, or when its disk is full
  */
-export async function makeImage(
-  layout: DiskLayout,
-  file: string,
-  size: number,
-  fill?: FillImage,
+export async function makeImages(
+  images: readonly DiskImage[],
+  fill?: FillImages,
   options: ImageOptions = {},
 ): Promise<void> {
-  refuseSmallImage(layout, file, size);
-  await refuseExisting(file, options.wipe ?? null);
-  const partial = partialName(file);
-  await removeLeftover(partial);
-  await makeEmpty(partial, size);
+  for (const image of images) refuseSmallImage(image);
+  for (const { file } of images) await refuseExisting(file, options.wipe ?? []);
+  const partials = images.map((image) => ({ ...image, file: partialName(image.file) }));
+  for (const { file } of partials) await removeLeftover(file);
   try {
-    await fillImage(layout, partial, fill, options);
-    await flush(partial);
-    await rename(partial, file);
+    for (const { file, size } of partials) await makeEmpty(file, size);
+    await fillImages(partials, fill, options);
+    for (const { file } of partials) await flush(file);
+    interruption.throwIfAborted();
+    for (const { file } of images) await rename(partialName(file), file);
   } catch (error) {
-    const full = await isFull(dirname(file)); // before the removal makes room again
-    await rm(partial, { force: true });
-    if (!full) throw error;
-    throw new UserError(`no space is left for ${file}`, [
-      "the half-made image was removed: make it on a disk with more room",
+    const files = partials.map(({ file }) => file);
+    const full = (await Promise.all(files.map((file) => isFull(dirname(file))))).includes(true); // before the removal makes room again
+    for (const file of files) await rm(file, { force: true });
+    if (!full || interruption.aborted) throw error;
+    throw new UserError(`no space left for ${images.map(({ file }) => file).join(" and ")}`, [
+      "the incomplete image was removed; make it on a disk with more space",
       ...(error instanceof Error ? [error.message] : []),
     ]);
   }
 }
 
 /** @throws UserError when an image of that size, in bytes, has no room for the layout */
-export function refuseSmallImage(layout: DiskLayout, file: string, size: number): void {
+export function refuseSmallImage({ layout, file, size }: DiskImage): void {
   const needed = requiredBytes(layout);
   if (size >= needed) return;
   throw new UserError(`${formatSize(size)} is too small for ${file}`, [
-    `the layout ${layout.name} needs ${formatSize(needed)}; say so with --size`,
+    `the layout ${layout.name} needs ${formatSize(needed)}; set it with --size`,
   ]);
 }
 
@@ -90,20 +99,21 @@ export async function devicesOfImage(file: string): Promise<readonly string[]> {
   return loopdevices.map(({ name }) => name);
 }
 
-async function fillImage(
-  layout: DiskLayout,
-  partial: string,
-  fill: FillImage | undefined,
+async function fillImages(
+  partials: readonly DiskImage[],
+  fill: FillImages | undefined,
   progress: DiskProgress,
 ): Promise<void> {
-  await using loop = await loopDevice(partial);
-  await formatDisk(layout, loop.device, { ...progress, wipe: null });
+  await using attached = new AsyncDisposableStack();
+  const disks: PlacedDisk[] = [];
+  for (const { layout, file } of partials) disks.push({ layout, device: attached.use(await loopDevice(file)).device });
+  await formatDisks(disks, { ...progress, wipe: [] });
   if (fill === undefined) return;
   await using folder = await mountFolder();
-  await using mounted = await mountDisk(layout, loop.device, folder.path, progress);
-  await fill(folder.path, { device: loop.device, skipped: mounted.skipped });
+  await using mounted = await mountDisks(disks, folder.path, progress);
+  await fill(folder.path, { disks, skipped: mounted.skipped });
   // Unmounting does not report what could not be written.
-  for (const { target } of wantedMounts(layout, loop.device, "/")) {
+  for (const { target } of wantedMounts(disks, "/")) {
     if (!mounted.skipped.includes(target)) await run("sync", ["--file-system", "--", join(folder.path, target)]);
   }
 }
@@ -117,21 +127,23 @@ export async function refuseAttached(file: string): Promise<void> {
   ]);
 }
 
-async function refuseExisting(file: string, wipe: string | null): Promise<void> {
+async function refuseExisting(file: string, wipe: readonly string[]): Promise<void> {
   if (!existsSync(file)) return;
   await refuseAttached(file);
-  const mayReplace = wipe !== null && existsSync(wipe) && (await realpath(wipe)) === (await realpath(file));
+  const path = await realpath(file);
+  const named = await Promise.all(wipe.map((name) => realpath(name).catch(() => null)));
+  const mayReplace = named.includes(path);
   if (!mayReplace) throw new UserError(`${file} exists`, [`to replace it, add: --wipe ${quoted(file)}`]);
 }
 
 async function makeEmpty(file: string, size: number): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, "", { flag: "wx" });
+    await writeFile(file, "", { flag: "wx", mode: 0o600 }); // it may come to hold what a host persists
     await truncate(file, size);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new UserError(`${file} cannot be made`, [error.message]);
+    throw new UserError(`cannot create ${file}`, [error.message]);
   }
 }
 
@@ -142,7 +154,7 @@ async function removeLeftover(partial: string): Promise<void> {
     const mounts = await run("lsblk", ["--noheadings", "--list", "--output", "MOUNTPOINTS", ...devices]);
     const folders = mounts.split("\n").filter((line) => line.startsWith("/"));
     throw new UserError(`${partial} is in use`, [
-      "another run is making this image; if none is, a killed one has left it attached:",
+      "another run is making this image. If there is none, a killed run left it attached; detach it:",
       ...folders.toSorted((a, b) => b.length - a.length).map((folder) => `umount ${quoted(folder)}`),
       `losetup --detach ${devices.join(" ")}`,
     ]);

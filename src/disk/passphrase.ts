@@ -1,8 +1,10 @@
 /** What an encrypted layout needs on the machine that formats: files with passphrases and keys, a TPM. */
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
+import { UserError } from "../errors.ts";
+import { layers } from "../layout/content.ts";
 import type { DiskLayout } from "../layout/gpt.ts";
-import { UserError } from "../modules/errors.ts";
+import { typedPassphrase } from "./ask.ts";
 
 /**
  * The text of a file, as the shell's `$(cat FILE)` gives it: without line breaks at its end.
@@ -13,7 +15,7 @@ export async function passphraseIn(file: string): Promise<string> {
   const passphrase = (await readFile(file, "utf8")).replace(/\n+$/, "");
   if (passphrase === "") throw new UserError(`${file} is empty`, [ADVICE]);
   if (!/[\n\0]/.test(passphrase)) return passphrase;
-  throw new UserError(`${file} has several lines`, ["a passphrase is one line, as it is typed when the host starts"]);
+  throw new UserError(`${file} has several lines`, ["a passphrase is one line, as you type it when the host boots"]);
 }
 
 /**
@@ -21,13 +23,15 @@ export async function passphraseIn(file: string): Promise<string> {
  * @throws UserError where something is missing that formatting would find out half-way
  */
 export async function checkKeys(layout: DiskLayout, tpm: boolean): Promise<void> {
-  for (const { content } of layout.partitions) {
-    if (content?.kind !== "luks") continue;
-    if (content.passwordFile !== null) await passphraseIn(content.passwordFile);
-    else if (content.settings.keyFile !== null) await checkFile(content.settings.keyFile);
+  for (const content of layout.partitions.flatMap((partition) => layers(partition.content))) {
+    if (content.kind !== "luks") continue;
+    if (content.settings.keyFile !== null) await checkFile(content.settings.keyFile);
+    else if (content.passwordFile !== null) await passphraseIn(content.passwordFile);
+    else await typedPassphrase(content.name, true);
+    for (const file of content.additionalKeyFiles) await checkFile(file);
     if (!tpm || !content.enrollTpm2 || existsSync(TPM)) continue;
     throw new UserError(`this machine has no TPM to open ${content.name}`, [
-      "enrollTpm2 is declared: remove it, or switch the TPM on in the firmware's settings",
+      "remove enrollTpm2, or enable the TPM in the firmware settings",
     ]);
   }
 }
@@ -35,7 +39,7 @@ export async function checkKeys(layout: DiskLayout, tpm: boolean): Promise<void>
 /** The kernel's own resource manager of a TPM 2. */
 const TPM = "/dev/tpmrm0";
 
-const ADVICE = "a partition of the layout is encrypted with it: write it there first";
+const ADVICE = "the layout encrypts a partition with this passphrase or key: write the file first";
 
 async function checkFile(file: string): Promise<void> {
   const found = await stat(file).catch(() => null);

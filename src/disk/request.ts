@@ -1,34 +1,41 @@
-/** What `nixfleet disk` does: any modes, on a device or on an image file. */
+/** What `nixfleet disk` does: any modes, on devices or on an image file. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import type { DiskLayout } from "../layout/gpt.ts";
-import { isRoot } from "../machine/root.ts";
+import type { DiskCommand } from "../layout/content-type.ts";
+import { type DiskLayout, type PlacedDisk, SCRIPT_DEVICE } from "../layout/gpt.ts";
+import { isRoot } from "../local/root.ts";
 import { type DiskMode, diskCommands } from "./commands.ts";
-import { isFormatted } from "./formatted.ts";
-import { attachedImage, devicesOfImage, makeImage, partialName } from "./image.ts";
-import { type DiskProgress, diskSurroundings, formatDisk, mountDisk, plannedCommands, unmountDisk } from "./run.ts";
-import { diskScript, IMAGE_DEVICE, onLoopDevice } from "./script.ts";
-import { formattableDevice } from "./target.ts";
+import { attachedImage, devicesOfImage, makeImages, partialName } from "./image.ts";
+import {
+  type DiskProgress,
+  diskSurroundings,
+  disksToFormat,
+  formatDisks,
+  mountDisks,
+  plannedCommands,
+  unmountDisks,
+} from "./run.ts";
+import { diskScript, onLoopDevice } from "./script.ts";
 
 export interface DiskRequest extends DiskProgress {
-  readonly layout: DiskLayout;
   readonly target: DiskTarget;
   readonly modes: readonly DiskMode[];
   /** The folder to mount below: `/mnt`. */
   readonly under: string;
-  /** The device or image that may lose what it holds. */
-  readonly wipe?: string | null;
+  /** The devices or the image that may lose what they hold. */
+  readonly wipe?: readonly string[];
 }
 
-export type DiskTarget = DeviceTarget | ImageTarget;
+export type DiskTarget = DevicesTarget | ImageTarget;
 
-export interface DeviceTarget {
-  readonly kind: "device";
-  readonly device: string;
+export interface DevicesTarget {
+  readonly kind: "devices";
+  readonly disks: readonly PlacedDisk[];
 }
 
 export interface ImageTarget {
   readonly kind: "image";
+  readonly layout: DiskLayout;
   readonly file: string;
   /** In bytes; only for `format`. */
   readonly size: number;
@@ -36,17 +43,16 @@ export interface ImageTarget {
 
 /**
  * Unmounts, formats and mounts, as far as the request asks for it. What it mounts stays mounted.
- * @throws UserError as formatDisk, mountDisk, unmountDisk and makeImage do
+ * @throws UserError as formatDisks, mountDisks, unmountDisks and makeImages do
  */
 export async function applyDiskRequest(request: DiskRequest): Promise<void> {
-  const { layout, target, modes, under } = request;
+  const { target, modes, under } = request;
   if (modes.includes("unmount")) {
-    const devices = target.kind === "device" ? [target.device] : await devicesOfImage(target.file);
-    for (const device of devices) await unmountDisk(layout, device, under, request);
+    for (const disks of await attachedDisks(target)) await unmountDisks(disks, under, request);
   }
   if (modes.includes("format")) {
-    if (target.kind === "device") await formatDisk(layout, target.device, request);
-    else await makeImage(layout, target.file, target.size, undefined, request);
+    if (target.kind === "devices") await formatDisks(target.disks, request);
+    else await makeImages([target], undefined, request);
   }
   if (modes.includes("mount")) await mountTarget(request);
 }
@@ -56,17 +62,16 @@ export async function applyDiskRequest(request: DiskRequest): Promise<void> {
  * @throws UserError where the request itself would be refused: who is not root cannot find that out
  */
 export async function dryRun(request: DiskRequest): Promise<string> {
-  const { layout, target, modes, under } = request;
-  if (target.kind === "device") {
-    return diskScript(await plannedCommands(layout, target.device, await dueModes(request, target.device), under));
-  }
+  const { target, modes, under } = request;
+  if (target.kind === "devices") return diskScript(await dryCommands(request, target.disks));
+  const { layout } = target;
   const file = resolve(target.file);
   const partial = partialName(file);
-  const attached = await devicesOfImage(file);
-  const unmount = await Promise.all(attached.map((device) => plannedCommands(layout, device, ["unmount"], under)));
+  const attached = await attachedDisks(target);
+  const unmount = await Promise.all(attached.map((disks) => plannedCommands(disks, ["unmount"], under)));
   const commands = async (mode: DiskMode) =>
-    diskCommands(layout, IMAGE_DEVICE, [mode], {
-      ...(await diskSurroundings("/dev/image", under)),
+    diskCommands([{ layout, device: SCRIPT_DEVICE }], [mode], {
+      ...(await diskSurroundings([{ layout, device: "/dev/image" }], under)),
       ...(modes.includes("unmount") ? { mounts: [] } : {}),
     });
   return diskScript([
@@ -74,7 +79,7 @@ export async function dryRun(request: DiskRequest): Promise<string> {
     ...(modes.includes("format")
       ? [
           {
-            does: "make a file of that size that takes no room yet",
+            does: "make a sparse file of that size",
             program: "truncate",
             args: [`--size=${target.size}`, "--", partial],
           },
@@ -86,29 +91,36 @@ export async function dryRun(request: DiskRequest): Promise<string> {
   ]);
 }
 
-/** Without `format` where the device is formatted like this already. After an unmounting it may be something else than now. */
-async function dueModes({ layout, modes, wipe, onNote }: DiskRequest, device: string): Promise<readonly DiskMode[]> {
-  if (!isRoot() || !modes.includes("format") || modes.includes("unmount") || !existsSync(device)) return modes;
-  if ((wipe ?? null) !== null || !(await isFormatted(layout, device))) {
-    await formattableDevice(layout, device, wipe ?? null);
-    return modes;
-  }
-  onNote?.(`${device} is formatted like this already`);
-  return modes.filter((mode) => mode !== "format");
+/**
+ * Without formatting what is formatted like this already, as far as that can be found out: by root, and before anything is
+ * unmounted, after which it may be something else.
+ */
+async function dryCommands(
+  { modes, under, wipe = [], onNote }: DiskRequest,
+  disks: readonly PlacedDisk[],
+): Promise<readonly DiskCommand[]> {
+  const unknown = !isRoot() || modes.includes("unmount") || disks.some(({ device }) => !existsSync(device));
+  if (unknown || !modes.includes("format")) return plannedCommands(disks, modes, under);
+  const due = await disksToFormat(disks, wipe, onNote);
+  return [
+    ...(due.length === 0 ? [] : await plannedCommands(due, ["format"], under)),
+    ...(modes.includes("mount") ? await plannedCommands(disks, ["mount"], under) : []),
+  ];
+}
+
+/** An image may be attached to several devices, or to none. */
+async function attachedDisks(target: DiskTarget): Promise<readonly (readonly PlacedDisk[])[]> {
+  if (target.kind === "devices") return [target.disks];
+  const devices = existsSync(target.file) ? await devicesOfImage(target.file) : [];
+  return devices.map((device) => [{ layout: target.layout, device }]);
 }
 
 async function mountTarget(request: DiskRequest): Promise<void> {
-  const { layout, target, under } = request;
-  if (target.kind === "device") {
-    await mountDisk(layout, target.device, under, request);
-    return;
-  }
-  const [attached] = existsSync(target.file) ? await devicesOfImage(target.file) : [];
-  if (attached !== undefined) {
-    await mountDisk(layout, attached, under, request);
-    return;
-  }
+  const { target, under } = request;
+  const [attached] = await attachedDisks(target);
+  if (attached !== undefined) await mountDisks(attached, under, request);
+  if (attached !== undefined || target.kind === "devices") return;
   // Detaching waits for the unmounting: the kernel then lets go of the device by itself.
   await using loop = await attachedImage(target.file);
-  await mountDisk(layout, loop.device, under, request);
+  await mountDisks([{ layout: target.layout, device: loop.device }], under, request);
 }

@@ -1,5 +1,6 @@
 /** Several hosts that are declared together. */
-import { nearestName, shown, UserError } from "../modules/errors.ts";
+import { UserError } from "../errors.ts";
+import { nearestName, notAList, shown } from "../modules/errors.ts";
 import { callerOf, type Place } from "../modules/place.ts";
 import { type Host, isHost } from "./mk-host.ts";
 
@@ -15,14 +16,15 @@ export const FLEET: unique symbol = Symbol("mkFleet");
 /** Declares a fleet. @throws UserError where two hosts have one name; names differ in more than case */
 export function mkFleet(hosts: readonly Host[]): Fleet {
   const place = callerOf(mkFleet);
+  if (!Array.isArray(hosts)) throw notAList("mkFleet", hosts, place);
   const byName = new Map<string, Host>();
   for (const host of hosts) {
     if (!isHost(host))
-      throw new UserError(`mkFleet wants hosts made by mkHost, got ${shown(host)}`, [`at ${place.text}`]);
+      throw new UserError(`mkFleet takes hosts made by mkHost, got ${shown(host)}`, [`at ${place.text}`]);
     const name = host.hostName.toLowerCase();
     const other = byName.get(name);
     if (other !== undefined) {
-      throw new UserError(`two hosts are called ${host.hostName}`, [
+      throw new UserError(`two hosts are named ${host.hostName}`, [
         `at ${other.place.text}`,
         `at ${host.place.text}`,
         "rename one of them",

@@ -1,8 +1,8 @@
 /** What the modules of a fleet can say: the system's options and those of every scope. */
 import type { AnyConfig, Condition, Definition, If } from "../modules/definition.ts";
-import { mkIf as mkAnyIf } from "../modules/definition.ts";
 import { type DefineModule, defineModule as defineAnyModule } from "../modules/module.ts";
 import type { ConfigOf } from "../modules/option.ts";
+import { mkIf as mkAnyIf } from "../modules/properties.ts";
 import type { ScopeOptions } from "../scopes/index.ts";
 import type { SystemOptions } from "../system/options.ts";
 

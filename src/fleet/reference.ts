@@ -1,5 +1,6 @@
 /** The option reference: every declared option, those of submodules among them. */
-import { isOption, type OptionTree, type Path } from "../modules/option.ts";
+import { isOption, type OptionTree } from "../modules/option.ts";
+import type { Path } from "../modules/path.ts";
 import { scopes } from "../scopes/index.ts";
 import { systemOptionTrees } from "../system/options.ts";
 

@@ -1,135 +1,167 @@
-/** The content `btrfs`: a btrfs filesystem with subvolumes. */
-import { attrsOf, submodule } from "../modules/collections.ts";
-import { type ConfigOf, mkOption } from "../modules/option.ts";
-import { type ContentType, command, labelProblems, type Problem } from "./content-type.ts";
-import { labelOption, mountingOptions } from "./filesystem.ts";
-import { formatSize, MIB, parseSize, sizeType } from "./size.ts";
+/** The content `btrfs`: a btrfs filesystem, with subvolumes or mounted as a whole. */
+import type { ConfigOf } from "../modules/option.ts";
+import {
+  type ContentType,
+  command,
+  type DiskCommand,
+  labelFrom,
+  labelProblems,
+  type PartitionRef,
+} from "./content-type.ts";
+import { extraArgs, extraArgsOption, extraArgsProblems } from "./extra-args.ts";
+import { labelOption, mountingOptions, mountOptionsOf } from "./filesystem.ts";
+import { formatSize, MIB } from "./size.ts";
+import { type SubvolumeLayout, subvolumeProblems, subvolumes, subvolumesOption } from "./subvolume.ts";
+import { type SwapFile, swapFileProblems, swapFiles, swapFilesOption, usedSwapFiles } from "./swap-file.ts";
 
 export interface BtrfsContent {
   readonly kind: "btrfs";
   readonly label: string;
-  readonly subvolumes: readonly SubvolumeLayout[];
-}
-
-export interface SubvolumeLayout {
-  /** `@root` */
-  readonly name: string;
-  /** `null`: made, but not mounted. */
+  /** Where its top is mounted; `null`: nowhere, as where only subvolumes are. */
   readonly mountpoint: string | null;
   readonly mountOptions: readonly string[];
   readonly neededForBoot: boolean;
   readonly swap: readonly SwapFile[];
+  readonly subvolumes: readonly SubvolumeLayout[];
+  /** For mkfs.btrfs. */
+  readonly extraArgs: readonly string[];
+  /** Its further devices. */
+  readonly members: readonly PartitionRef[];
 }
 
-/** A file of swap space at the top of a subvolume. */
-export interface SwapFile {
-  readonly name: string;
-  /** In bytes. */
-  readonly size: number;
-}
+export type { SubvolumeLayout };
 
 const options = {
   label: labelOption,
-  subvolumes: mkOption({
-    type: attrsOf(
-      submodule({
-        ...mountingOptions,
-        swap: mkOption({
-          type: attrsOf(submodule({ size: mkOption({ type: sizeType, description: "The size of the file." }) })),
-          default: {},
-          example: { swapfile: { size: "4G" } },
-          description: "Swap files at the top of the subvolume, by name.",
-        }),
-      }),
-    ),
-    default: {},
-    description: "The subvolumes of a `btrfs`, by name.",
-  }),
+  extraArgs: extraArgsOption,
+  ...mountingOptions,
+  swap: swapFilesOption,
+  subvolumes: subvolumesOption,
 } as const;
 
 export const btrfs: ContentType<BtrfsContent> & { readonly options: typeof options } = {
   options,
   signature: () => "btrfs",
   // mkfs.btrfs takes no less than 109 MiB.
-  minimum: ({ subvolumes }) =>
-    256 * MIB + subvolumes.flatMap(({ swap }) => swap).reduce((sum, { size }) => sum + size, 0),
-  problems: ({ label, subvolumes }) => [
+  minimum: (content) =>
+    mountable(content)
+      .flatMap(({ swap }) => swap)
+      .reduce((sum, { size }) => sum + size, 256 * MIB),
+  problems: ({ label, mountpoint, swap, subvolumes, extraArgs }) => [
     ...labelProblems("btrfs", label, LABEL),
+    ...twice(subvolumes.map(({ name }) => name)).map((name) => ({
+      option: "subvolumes",
+      what: `two subvolumes are named ${name}`,
+      fix: "remove one of them; a leading slash in a name is ignored",
+    })),
     ...subvolumes.flatMap(subvolumeProblems),
+    ...swapFileProblems("swap", `the btrfs ${label}`, mountpoint, swap),
+    ...extraArgsProblems(extraArgs),
+    ...extraArgs
+      .filter((word) => word.startsWith("/"))
+      .map((device) => ({
+        option: "extraArgs",
+        what: `${device} is no partition of this host's disks that holds nothing else`,
+        fix: "a further device of a btrfs is a partition without content, or a luks without content: name it as /dev/disk/by-partlabel/disk-DISK-PARTITION, or /dev/mapper/NAME",
+      })),
   ],
   packages: () => ["btrfs-progs"],
-  create: ({ label, subvolumes }, { device, name, scratch }) => [
-    command(`format ${name} as btrfs`, "mkfs.btrfs", ["--quiet", "--force", device]),
-    command(`make a folder to reach ${name} by`, "mkdir", ["--parents", "--", scratch]),
-    command(`mount all of ${name} there`, "mount", ["-t", "btrfs", "-o", "subvolid=5", "--", device, scratch]),
-    ...subvolumes.flatMap((subvolume) => [
-      command(`make the subvolume ${subvolume.name}`, "btrfs", ["subvolume", "create", `${scratch}/${subvolume.name}`]),
-      ...subvolume.swap.map((file) =>
-        command(`make ${formatSize(file.size)} of swap in it`, "btrfs", [
-          ...["filesystem", "mkswapfile", "--size", String(file.size)],
-          `${scratch}/${subvolume.name}/${file.name}`,
-        ]),
-      ),
+  create: ({ label, swap, subvolumes, extraArgs, members }, { device, name, scratch, deviceOf }) => [
+    command(`format ${name} as btrfs`, "mkfs.btrfs", [
+      ...["--quiet", "--force", ...extraArgs, device],
+      ...members.map(deviceOf),
     ]),
+    command(`make a folder to mount ${name} on`, "mkdir", ["--parents", "--", scratch]),
+    command(`mount all of ${name} there`, "mount", [
+      ...["-t", "btrfs", "-o", ["subvolid=5", ...deviceOptions(members.map(deviceOf))].join(",")],
+      ...["--", device, scratch],
+    ]),
+    ...swapCommands(scratch, swap),
+    ...subvolumes.flatMap((subvolume) => {
+      const path = `${scratch}/${subvolume.name}`;
+      const above = subvolume.name.split("/").slice(0, -1).join("/");
+      return [
+        ...(above === "" || subvolumes.some((one) => one.name === above)
+          ? []
+          : [command(`make the folder ${above}`, "mkdir", ["--parents", "--", `${scratch}/${above}`])]),
+        command(`make the subvolume ${subvolume.name}`, "btrfs", ["subvolume", "create", path]),
+        ...swapCommands(path, subvolume.swap),
+      ];
+    }),
     // What has its label is whole.
     command(`label it ${label}`, "btrfs", ["filesystem", "label", scratch, label]),
     command(`unmount ${name} again`, "umount", ["--", scratch]),
     command("remove the folder", "rmdir", ["--", scratch]),
   ],
   mappings: () => [],
-  mounts: ({ subvolumes }, source) =>
-    subvolumes.flatMap(({ name, mountpoint, mountOptions }) => {
+  mounts: (content, source, deviceOf) =>
+    mountable(content).flatMap(({ name, mountpoint, mountOptions }) => {
       if (mountpoint === null) return [];
-      const options = [`subvol=${name}`, ...mountOptions];
-      return [{ target: mountpoint, source, fsRoot: `/${name}`, fsType: "btrfs", options }];
+      const others = content.members.map(deviceOf);
+      const options = [name === "" ? "subvolid=5" : `subvol=${name}`, ...deviceOptions(others), ...mountOptions];
+      return [{ target: mountpoint, source, fsRoot: `/${name}`, fsType: "btrfs", options, others }];
     }),
-  filesystems: ({ label, subvolumes }) =>
-    subvolumes.flatMap(({ name, mountpoint, mountOptions, neededForBoot }) =>
+  filesystems: (content) =>
+    mountable(content).flatMap(({ name, mountpoint, mountOptions, neededForBoot }) =>
       mountpoint === null
         ? []
-        : [{ mountpoint, label, fsType: "btrfs" as const, subvolume: name, mountOptions, neededForBoot }],
+        : [
+            {
+              ...{ mountpoint, label: content.label, fsType: "btrfs" as const },
+              ...{ subvolume: name === "" ? "/" : name, mountOptions, neededForBoot, members: content.members },
+            },
+          ],
     ),
-  swaps: ({ subvolumes }) =>
-    subvolumes.flatMap(({ mountpoint, swap }) =>
-      mountpoint === null
-        ? []
-        : swap.map(({ name }) => ({ source: `${mountpoint}/${name}`, options: [], resume: false })),
-    ),
-  describe: ({ label, subvolumes }) => [
-    { holds: `btrfs ${label}`, mountpoint: "", options: [] },
-    ...subvolumes.map(({ name, mountpoint, mountOptions, swap }) => ({
-      holds: `  ${[name, ...swap.map((file) => `(${formatSize(file.size)} of swap)`)].join(" ")}`,
-      mountpoint: mountpoint ?? "-",
-      options: mountOptions,
-    })),
-  ],
+  swaps: (content) => mountable(content).flatMap(({ mountpoint, swap }) => usedSwapFiles(mountpoint, swap)),
+  describe: (content) =>
+    mountable(content).map(({ name, mountpoint, mountOptions, swap }) => {
+      const holds = [name, ...swap.map((file) => `(${formatSize(file.size)} of swap)`)].filter((it) => it !== "");
+      if (name !== "") return { holds: `  ${holds.join(" ")}`, mountpoint: mountpoint ?? "-", options: mountOptions };
+      const on = content.members.length === 0 ? [] : [`on ${content.members.length + 1} devices`];
+      return {
+        holds: [`btrfs ${content.label}`, ...on, ...holds].join(" "),
+        mountpoint: mountpoint ?? "",
+        options: mountOptions,
+      };
+    }),
 };
 
-export function btrfsContent(declared: ConfigOf<typeof options>, label: string): BtrfsContent {
-  const subvolumes = Object.entries(declared.subvolumes).map(([name, subvolume]) => ({
-    name,
-    mountpoint: subvolume.mountpoint,
-    mountOptions: subvolume.mountOptions,
-    neededForBoot: subvolume.neededForBoot,
-    swap: Object.entries(subvolume.swap).map(([file, { size }]) => ({ name: file, size: parseSize(size) })),
-  }));
-  return { kind: "btrfs", label, subvolumes };
+/** @param name of the partition, or of the `luks` */
+export function btrfsContent(declared: BtrfsDeclaration, name: string): BtrfsContent {
+  const { mountpoint, neededForBoot } = declared;
+  const args = extraArgs(declared.extraArgs, ["-L", "--label"], ["-f", "--force", "-q", "--quiet"]);
+  return {
+    ...{ kind: "btrfs", label: declared.label ?? args.label ?? labelFrom(name, LABEL), mountpoint },
+    ...{ mountOptions: mountOptionsOf(declared.mountOptions), neededForBoot, swap: swapFiles(declared.swap) },
+    // Those among the arguments are found when all partitions are known: src/plan/members.ts.
+    ...{ subvolumes: subvolumes(declared.subvolumes), extraArgs: args.rest, members: [] },
+  };
 }
+
+export type BtrfsDeclaration = ConfigOf<typeof options>;
 
 /** BTRFS_LABEL_SIZE without the final zero. */
 const LABEL = 255;
 
-function subvolumeProblems({ name, mountpoint, swap }: SubvolumeLayout): readonly Problem[] {
-  const bad = [name, ...swap.map((file) => file.name)].filter(
-    (one) => !/^[^/\s,-][^/\s,]*$/.test(one) || one === "." || one === "..",
+/** The whole, with no name, and its subvolumes. */
+function mountable(content: BtrfsContent): readonly SubvolumeLayout[] {
+  return [{ ...content, name: "" }, ...content.subvolumes];
+}
+
+/** So that the kernel finds them where no udev has told it of them. */
+function deviceOptions(devices: readonly string[]): readonly string[] {
+  return devices.map((device) => `device=${device}`);
+}
+
+function swapCommands(folder: string, files: readonly SwapFile[]): readonly DiskCommand[] {
+  return files.map(({ path, size }) =>
+    command(`make a swap file of ${formatSize(size)} in it`, "btrfs", [
+      ...["filesystem", "mkswapfile", "--size", String(size)],
+      `${folder}/${path}`,
+    ]),
   );
-  return [
-    ...bad.map((one) => ({
-      what: `${JSON.stringify(one)} cannot be the name of a subvolume or a file in it`,
-      fix: "write it like @root, without slashes, blanks and commas",
-    })),
-    ...(swap.length > 0 && mountpoint === null
-      ? [{ what: `the subvolume ${name} has swap, but is mounted nowhere`, fix: "give it a mountpoint, such as /swap" }]
-      : []),
-  ];
+}
+
+function twice(names: readonly string[]): readonly string[] {
+  return names.filter((name, index) => names.indexOf(name) !== index);
 }

@@ -1,138 +1,154 @@
 /** The content `luks`: encrypted, with other content inside. */
-import { listOf } from "../modules/collections.ts";
-import { UserError } from "../modules/errors.ts";
-import { type ConfigOf, mkOption } from "../modules/option.ts";
-import * as types from "../modules/types.ts";
-import { byLabel, type ContentType, command, type DiskCommand, labelProblems, nameProblems } from "./content-type.ts";
-import { labelOption } from "./filesystem.ts";
-import { type PlainContent, plainContent, plainContentOption, plainType } from "./plain-content.ts";
+import type { ConfigOf } from "../modules/option.ts";
+import {
+  type AnyContent,
+  byLabel,
+  type ContentType,
+  command,
+  type DiskCommand,
+  type Held,
+  labelFrom,
+  labelProblems,
+  NOT_USED,
+  nameProblems,
+} from "./content-type.ts";
+import { extraArgsProblems, words } from "./extra-args.ts";
+import { luksOptions } from "./luks-options.ts";
+import { type PlainContent, plainContent } from "./plain-content.ts";
 import { MIB } from "./size.ts";
 
-export interface LuksContent {
+export interface LuksContent<C extends AnyContent = AnyContent> {
   readonly kind: "luks";
   readonly label: string;
   /** It is opened as `/dev/mapper/<name>`. */
   readonly name: string;
-  /** On the machine that formats: its text, without the final line break, is the passphrase. */
+  /**
+   * On the machine that formats: its text, without the final line break, is the passphrase. Where there is no key file
+   * either, the passphrase is asked for.
+   */
   readonly passwordFile: string | null;
-  readonly settings: {
-    /** On the machine that formats, and on a host that boots without it: its bytes are the key. */
-    readonly keyFile: string | null;
-    readonly allowDiscards: boolean;
-  };
+  /** On the machine that formats: their bytes open it too. */
+  readonly additionalKeyFiles: readonly string[];
+  readonly settings: LuksSettings;
   readonly enrollTpm2: boolean;
   readonly tpm2Pcrs: readonly number[];
   readonly extraFormatArgs: readonly string[];
-  readonly content: PlainContent;
+  readonly extraOpenArgs: readonly string[];
+  /** `null`: none yet. */
+  readonly content: C | null;
 }
 
-const options = {
-  label: labelOption,
-  name: mkOption({
-    type: types.nullOr(types.str),
-    default: null,
-    example: "crypted",
-    description: "A `luks` is opened as `/dev/mapper/<name>`; null: the partition's name.",
-  }),
-  passwordFile: mkOption({
-    type: types.nullOr(types.absolutePath),
-    default: null,
-    example: "/tmp/disk.key",
-    description:
-      "A file on the machine that formats, with the passphrase of a `luks`, which the host asks for at boot.",
-  }),
-  settings: {
-    keyFile: mkOption({
-      type: types.nullOr(types.absolutePath),
-      default: null,
-      description:
-        "Instead of a passphrase: a file of bytes, on the machine that formats, and on the host where it opens the `luks` once it runs.",
-    }),
-    allowDiscards: mkOption({
-      type: types.bool,
-      default: false,
-      description: "Whether the device below a `luks` is told what is free, and so, who reads it.",
-    }),
-  },
-  enrollTpm2: mkOption({
-    type: types.bool,
-    default: false,
-    description: "Whether the TPM of the machine that is formatted opens the `luks` too.",
-  }),
-  tpm2Pcrs: mkOption({
-    type: listOf(types.intBetween(0, 23)),
-    default: [7],
-    description: "What the TPM must find unchanged: systemd-cryptenroll(1), `--tpm2-pcrs=`.",
-  }),
-  extraFormatArgs: mkOption({
-    type: listOf(types.nonEmptyStr),
-    default: [],
-    example: ["--pbkdf", "argon2id"],
-    description: "More arguments of cryptsetup-luksFormat(8).",
-  }),
-  content: mkOption({ type: plainContentOption, default: null, description: "What a `luks` holds." }),
-} as const;
+export interface LuksSettings {
+  /** On the machine that formats, and on a host that boots without it: its bytes are the key. */
+  readonly keyFile: string | null;
+  /** In bytes. */
+  readonly keyFileSize: number | null;
+  readonly keyFileOffset: number | null;
+  readonly allowDiscards: boolean;
+  readonly bypassWorkqueues: boolean;
+  readonly crypttabExtraOpts: readonly string[];
+}
 
-export const luks: ContentType<LuksContent> & { readonly options: typeof options } = {
-  options,
+export const luks: ContentType<LuksContent> & { readonly options: typeof luksOptions } = {
+  options: luksOptions,
   signature: () => "crypto_LUKS",
-  minimum: ({ content }) => HEADER + plainType(content).minimum(content),
-  problems: ({ name, label, passwordFile, settings, content }) => [
+  minimum: ({ content }) => HEADER + (content === null ? MIB : 0),
+  problems: ({ name, label, passwordFile, settings, enrollTpm2, extraFormatArgs, extraOpenArgs }) => [
     ...labelProblems("LUKS", label, LABEL),
-    ...nameProblems("the name of the LUKS device", name, DEVICE_NAME, name.length),
-    ...((passwordFile === null) === (settings.keyFile === null)
-      ? [{ what: "a luks wants either passwordFile or settings.keyFile", fix: 'add passwordFile: "/tmp/disk.key"' }]
+    ...nameProblems("name", "the name of the LUKS device", name, DEVICE_NAME),
+    ...(passwordFile !== null && settings.keyFile !== null
+      ? [
+          {
+            option: "settings.keyFile",
+            what: "a luks takes either passwordFile or settings.keyFile, not both",
+            fix: "remove settings.keyFile; the host then asks for the passphrase in passwordFile at boot",
+          },
+        ]
       : []),
-    ...plainType(content).problems(content),
+    ...(enrollTpm2 && (settings.keyFileSize !== null || settings.keyFileOffset !== null)
+      ? [
+          {
+            option: "enrollTpm2",
+            what: "systemd-cryptenroll can only use a whole key file",
+            fix: "remove settings.keyFileSize and settings.keyFileOffset, or enrollTpm2",
+          },
+        ]
+      : []),
+    ...extraArgsProblems(extraFormatArgs, "extraFormatArgs"),
+    ...extraArgsProblems(extraOpenArgs, "extraOpenArgs"),
   ],
-  packages: ({ content, enrollTpm2 }) => [
-    ...["cryptsetup-bin", "systemd-cryptsetup"],
-    ...(enrollTpm2 ? TPM_PACKAGES : []),
-    ...plainType(content).packages(content),
-  ],
-  create: (luks, place) => {
-    const { device, name } = place;
-    const inside = `/dev/mapper/${luks.name}`;
+  packages: ({ enrollTpm2 }) => [...["cryptsetup-bin", "systemd-cryptsetup"], ...(enrollTpm2 ? TPM_PACKAGES : [])],
+  create: (luks, { device, name }) => {
     const format = ["luksFormat", "--batch-mode", "--type", "luks2", ...luks.extraFormatArgs];
     return [
       withKey(luks, command(`encrypt ${name}`, "cryptsetup", [...format, ...keyArguments(luks), "--", device])),
-      openCommand(luks, device),
-      ...plainType(luks.content).create(luks.content, { ...place, device: inside, name: luks.name }),
-      ...(luks.enrollTpm2 && place.tpm ? [enrollCommand(luks, device)] : []),
-      closeCommand(luks),
-      // What has its label is whole.
-      command(`label it ${luks.label}`, "cryptsetup", ["config", "--label", luks.label, "--", device]),
+      ...luks.additionalKeyFiles.map((file) =>
+        withKey(
+          luks,
+          command(`let ${file} open it too`, "cryptsetup", [
+            ...["luksAddKey", "--batch-mode", ...keyArguments(luks), "--", device, file],
+          ]),
+        ),
+      ),
+      ...(isFilled(luks) ? [openCommand(luks, device)] : []),
     ];
   },
-  mappings: (luks, source) => [{ name: luks.name, source, open: openCommand(luks, source), close: closeCommand(luks) }],
-  mounts: ({ name, content }) => plainType(content).mounts(content, `/dev/mapper/${name}`),
-  filesystems: ({ content }) => plainType(content).filesystems(content),
-  swaps: ({ content }) => plainType(content).swaps(content),
-  describe: ({ name, label, enrollTpm2, content }) => [
+  finish: (luks, { device, tpm }) => [
+    ...(luks.enrollTpm2 && tpm ? [enrollCommand(luks, device)] : []),
+    ...(isFilled(luks) ? [closeCommand(luks)] : []),
+    // What has its label is whole.
+    command(`label it ${luks.label}`, "cryptsetup", ["config", "--label", luks.label, "--", device]),
+  ],
+  mappings: (luks, source) =>
+    luks.content === null
+      ? []
+      : [{ kind: "luks", name: luks.name, source, open: openCommand(luks, source), close: closeCommand(luks) }],
+  ...NOT_USED,
+  describe: ({ name, label, enrollTpm2 }) => [
     { holds: `luks ${label}, opened as ${name}${enrollTpm2 ? ", also by the TPM" : ""}`, mountpoint: "", options: [] },
-    ...plainType(content)
-      .describe(content)
-      .map((row) => ({ ...row, holds: `  ${row.holds}` })),
   ],
 };
 
-export function luksContent(declared: ConfigOf<typeof options>, label: string): LuksContent {
-  const { passwordFile, settings, enrollTpm2, tpm2Pcrs, extraFormatArgs, content } = declared;
-  if (content === null) throw new UserError("a luks wants content", ['add content: { type: "btrfs", label: "root" }']);
+export function luksHolds<C extends AnyContent>({ name, content }: LuksContent<C>): readonly Held<C>[] {
+  return content === null ? [] : [{ content, device: `/dev/mapper/${name}`, name, option: "content" }];
+}
+
+/** What it is only a part of is made when all of its devices are there. */
+function isFilled({ content }: LuksContent): boolean {
+  return content !== null && content.kind !== "member";
+}
+
+/** @param partition its name */
+export function luksContent(declared: ConfigOf<typeof luksOptions>, partition: string): LuksContent<PlainContent> {
+  const { passwordFile, additionalKeyFiles, settings, enrollTpm2, tpm2Pcrs, content } = declared;
+  const label = declared.label ?? labelFrom(partition, LABEL);
+  const name = declared.name ?? label;
   return {
-    ...{ kind: "luks", label, name: declared.name ?? label, passwordFile },
-    settings: { keyFile: settings.keyFile, allowDiscards: settings.allowDiscards },
-    ...{ enrollTpm2, tpm2Pcrs, extraFormatArgs },
-    content: plainContent(content, content.label ?? ""),
+    // disko prefers the question to the file.
+    ...{ kind: "luks", label, name, passwordFile: declared.askPassword ? null : passwordFile, additionalKeyFiles },
+    settings: {
+      ...{ keyFile: settings.keyFile, keyFileSize: settings.keyFileSize, keyFileOffset: settings.keyFileOffset },
+      ...{ allowDiscards: settings.allowDiscards, bypassWorkqueues: settings.bypassWorkqueues },
+      crypttabExtraOpts: settings.crypttabExtraOpts,
+    },
+    ...{ enrollTpm2, tpm2Pcrs },
+    ...{ extraFormatArgs: words(declared.extraFormatArgs), extraOpenArgs: words(declared.extraOpenArgs) },
+    // A label of its own: both are found by it.
+    content: content === null ? null : plainContent(content, name === label ? `${name}-open` : name, null),
   };
 }
 
 /** A line of crypttab(5). @param key a file on the host; `null`: the TPM or a person */
 export function crypttabLine(luks: LuksContent, key: string | null, more: readonly string[]): string {
+  const { allowDiscards, bypassWorkqueues, keyFileSize, keyFileOffset, crypttabExtraOpts } = luks.settings;
   const options = [
     "luks",
-    ...(luks.settings.allowDiscards ? ["discard"] : []),
+    ...(allowDiscards ? ["discard"] : []),
+    ...(bypassWorkqueues ? ["no-read-workqueue", "no-write-workqueue"] : []),
+    ...(key === null || keyFileSize === null ? [] : [`keyfile-size=${keyFileSize}`]),
+    ...(key === null || keyFileOffset === null ? [] : [`keyfile-offset=${keyFileOffset}`]),
     ...(luks.enrollTpm2 ? ["tpm2-device=auto"] : []),
+    ...crypttabExtraOpts,
     ...more,
   ];
   return [luks.name, byLabel(luks.label), key ?? "none", options.join(",")].join(" ");
@@ -148,8 +164,13 @@ const DEVICE_NAME = 127;
 const TPM_PACKAGES = ["libtss2-esys-3.0.2-0t64", "libtss2-rc0t64", "libtss2-tcti-device0t64", "tpm2-tools"];
 
 function openCommand(luks: LuksContent, device: string): DiskCommand {
-  const discard = luks.settings.allowDiscards ? ["--allow-discards"] : [];
-  const args = ["open", "--type", "luks2", ...discard, ...keyArguments(luks), "--", device, luks.name];
+  const { allowDiscards, bypassWorkqueues } = luks.settings;
+  const flags = [
+    ...(allowDiscards ? ["--allow-discards"] : []),
+    ...(bypassWorkqueues ? ["--perf-no_read_workqueue", "--perf-no_write_workqueue"] : []),
+    ...luks.extraOpenArgs,
+  ];
+  const args = ["open", "--type", "luks2", ...flags, ...keyArguments(luks), "--", device, luks.name];
   return withKey(luks, command(`open ${luks.name}`, "cryptsetup", args));
 }
 
@@ -164,13 +185,22 @@ function enrollCommand(luks: LuksContent, device: string): DiskCommand {
     ...(keyFile === null ? [] : [`--unlock-key-file=${keyFile}`]),
     device,
   ]);
-  return luks.passwordFile === null ? enroll : { ...enroll, passphrase: { file: luks.passwordFile, as: "PASSWORD" } };
+  return keyFile === null ? { ...enroll, passphrase: passphraseOf(luks, "PASSWORD") } : enroll;
 }
 
 function keyArguments({ settings }: LuksContent): readonly string[] {
-  return ["--key-file", settings.keyFile ?? "-"];
+  const { keyFile, keyFileSize, keyFileOffset } = settings;
+  return [
+    ...["--key-file", keyFile ?? "-"],
+    ...(keyFile === null || keyFileSize === null ? [] : ["--keyfile-size", String(keyFileSize)]),
+    ...(keyFile === null || keyFileOffset === null ? [] : ["--keyfile-offset", String(keyFileOffset)]),
+  ];
 }
 
-function withKey({ passwordFile }: LuksContent, command: DiskCommand): DiskCommand {
-  return passwordFile === null ? command : { ...command, passphrase: { file: passwordFile, as: "stdin" } };
+function withKey(luks: LuksContent, command: DiskCommand): DiskCommand {
+  return luks.settings.keyFile === null ? { ...command, passphrase: passphraseOf(luks, "stdin") } : command;
+}
+
+function passphraseOf({ name, passwordFile }: LuksContent, as: "stdin" | "PASSWORD") {
+  return { file: passwordFile, of: name, as };
 }

@@ -1,15 +1,18 @@
 /** The types with an inside: lists, sets and submodules. */
+import { requireTree, requireType } from "./arguments.ts";
 import { isPlainObject } from "./definition.ts";
 import { conflict } from "./errors.ts";
 import type { AttrsShape, ConfigOf, FreeformShape, ListShape, OptionTree, OptionType, TreeShape } from "./option.ts";
-import type { Resolved } from "./resolve.ts";
+import type { Pending } from "./pending.ts";
+import { element } from "./resolve.ts";
 import { checked } from "./types.ts";
 
 /** A list. The definitions' elements are joined, in the order of the modules and of `mkOrder`. */
-export function listOf<V, S>(element: OptionType<V, S>): OptionType<readonly V[], ListShape<S>> {
+export function listOf<V, S>(type: OptionType<V, S>): OptionType<readonly V[], ListShape<S>> {
+  requireType(type, "listOf", listOf);
   const whole: OptionType<readonly V[], ListShape<S>> = {
-    description: `a list, each element ${element.description}`,
-    inner: element.inner,
+    description: `a list, each element ${type.description}`,
+    inner: type.inner,
     named: true,
     empty: () => [],
     accepts: Array.isArray,
@@ -18,8 +21,8 @@ export function listOf<V, S>(element: OptionType<V, S>): OptionType<readonly V[]
       for (const definition of definitions) {
         const elements: unknown = checked(whole, definition, at);
         if (!Array.isArray(elements)) continue;
-        for (const value of elements) {
-          const merged = at.merge(element, `${values.length}`, [{ ...definition, value }]);
+        for (const [index, value] of elements.entries()) {
+          const merged = at.merge(type, `${values.length}`, [element(definition, index, value)]);
           if (merged !== undefined) values.push(merged.value);
         }
       }
@@ -30,25 +33,26 @@ export function listOf<V, S>(element: OptionType<V, S>): OptionType<readonly V[]
 }
 
 /** A set with names of the user's choice, merged name by name; the names are sorted. */
-export function attrsOf<V, S>(element: OptionType<V, S>): OptionType<{ readonly [name: string]: V }, AttrsShape<S>> {
+export function attrsOf<V, S>(type: OptionType<V, S>): OptionType<{ readonly [name: string]: V }, AttrsShape<S>> {
+  requireType(type, "attrsOf", attrsOf);
   const whole: OptionType<{ readonly [name: string]: V }, AttrsShape<S>> = {
-    description: `a set, each value ${element.description}`,
-    inner: element.inner,
+    description: `a set, each value ${type.description}`,
+    inner: type.inner,
     named: true,
     empty: () => ({}),
     accepts: isPlainObject,
     merge(definitions, at) {
-      const byName = new Map<string, Resolved[]>();
+      const byName = new Map<string, Pending[]>();
       for (const definition of definitions) {
         for (const [name, value] of Object.entries(checked(whole, definition, at))) {
           const list = byName.get(name);
-          if (list === undefined) byName.set(name, [{ ...definition, value }]);
-          else list.push({ ...definition, value });
+          if (list === undefined) byName.set(name, [element(definition, name, value)]);
+          else list.push(element(definition, name, value));
         }
       }
       const entries: [string, V][] = [];
       for (const name of [...byName.keys()].sort()) {
-        const merged = at.merge(element, name, byName.get(name) ?? []);
+        const merged = at.merge(type, name, byName.get(name) ?? []);
         if (merged !== undefined) entries.push([name, merged.value]);
       }
       return Object.fromEntries(entries);
@@ -70,7 +74,7 @@ export const anything: OptionType<unknown, AnyValue> = {
   },
 };
 
-/** Not `unknown`, which would hide from the compiler what a function in its place is called with. */
+/** Not `unknown`, which would hide from the compiler what a function there is called with. */
 type AnyValue = object | string | number | boolean | null;
 
 const anyList = listOf(anything);
@@ -78,6 +82,7 @@ const anySet = attrsOf(anything);
 
 /** A set with declared options. Its defaults know its `name`, the values beside them, and the whole configuration. */
 export function submodule<const T extends OptionTree>(options: T): OptionType<ConfigOf<T>, TreeShape<T>> {
+  requireTree(options, "submodule", submodule);
   return submoduleType<ConfigOf<T>, TreeShape<T>>(options, undefined);
 }
 
@@ -86,6 +91,8 @@ export function freeformSubmodule<const T extends OptionTree, V, S>(
   options: T,
   freeform: OptionType<V, S>,
 ): OptionType<ConfigOf<T> & { readonly [name: string]: V | ConfigOf<T[keyof T]> }, FreeformShape<T, S>> {
+  requireTree(options, "freeformSubmodule", freeformSubmodule);
+  requireType(freeform, "freeformSubmodule", freeformSubmodule);
   return submoduleType(options, freeform);
 }
 

@@ -1,9 +1,8 @@
 /**
- * What a module says of an option: a value, or a value with properties (a condition, a priority, an order).
+ * What a module says about an option: a value, or a value with properties (a condition, a priority, an order).
  * Any of them may be a function of the final configuration. The words are those of the NixOS module system.
  */
-import { notAList } from "./errors.ts";
-import { callerOf, type Place } from "./place.ts";
+import type { Place } from "./place.ts";
 
 /** A definition of something of type `D`, in a configuration of type `C`. */
 export type Definition<D, C> =
@@ -55,46 +54,6 @@ export const ORDER: unique symbol = Symbol("mkOrder");
  */
 // biome-ignore lint/suspicious/noExplicitAny: names declared beside the condition are not known to the compiler here
 export type AnyConfig = { readonly [option: string]: any };
-
-/** The definition counts only where the condition holds. The condition is looked at only when the value is needed. */
-export function mkIf<C = AnyConfig, D = unknown>(condition: Condition<C>, content: Definition<D, C>): If<C, D> {
-  return { kind: IF, condition, content, place: callerOf(mkIf) };
-}
-
-/** Several definitions in the place of one. */
-export function mkMerge<C = AnyConfig, D = unknown>(contents: readonly Definition<D, C>[]): Merge<C, D> {
-  const place = callerOf(mkMerge);
-  if (!Array.isArray(contents)) throw notAList("mkMerge", contents, place);
-  return { kind: MERGE, contents, place };
-}
-
-/** Of several definitions only those with the lowest priority number count. Without any it is 100. */
-export function mkOverride<C = AnyConfig, D = unknown>(priority: number, content: Definition<D, C>): Override<C, D> {
-  return { kind: OVERRIDE, priority, content, place: callerOf(mkOverride) };
-}
-
-/** Beats every definition that is not forced too. */
-export function mkForce<C = AnyConfig, D = unknown>(content: Definition<D, C>): Override<C, D> {
-  return { kind: OVERRIDE, priority: PRIORITY.force, content, place: callerOf(mkForce) };
-}
-
-/** Yields to every definition that is not a default too. */
-export function mkDefault<C = AnyConfig, D = unknown>(content: Definition<D, C>): Override<C, D> {
-  return { kind: OVERRIDE, priority: PRIORITY.default, content, place: callerOf(mkDefault) };
-}
-
-/** Where a list's elements, or a text's lines, stand among those of other definitions; without any it is 1000. */
-export function mkOrder<C = AnyConfig, D = unknown>(order: number, content: Definition<D, C>): Order<C, D> {
-  return { kind: ORDER, order, content, place: callerOf(mkOrder) };
-}
-
-export function mkBefore<C = AnyConfig, D = unknown>(content: Definition<D, C>): Order<C, D> {
-  return { kind: ORDER, order: 500, content, place: callerOf(mkBefore) };
-}
-
-export function mkAfter<C = AnyConfig, D = unknown>(content: Definition<D, C>): Order<C, D> {
-  return { kind: ORDER, order: 1500, content, place: callerOf(mkAfter) };
-}
 
 export const PRIORITY = { force: 50, normal: 100, default: 1000, optionDefault: 1500 } as const;
 export const NORMAL_ORDER = 1000;

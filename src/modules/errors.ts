@@ -1,121 +1,106 @@
 /** Errors for the person who caused them: what is wrong, where, what to do. */
+import { ProblemsError, UserError } from "../errors.ts";
 import { isPlainObject } from "./definition.ts";
-import type { Path } from "./option.ts";
-import type { Place } from "./place.ts";
-import type { Resolved } from "./resolve.ts";
+import { dotted, type Path } from "./path.ts";
+import type { Resolved } from "./pending.ts";
+import { type Written, writtenAt } from "./written.ts";
 
-/** An error that the command line prints without a stack: one line first, then details. */
-export class UserError extends Error {
-  readonly detail: readonly string[];
-
-  constructor(message: string, detail: readonly string[] = []) {
-    super(message);
-    this.name = new.target.name;
-    this.detail = detail;
-  }
-
-  /** The whole text: the message, then each detail on an indented line. */
-  get text(): string {
-    return [this.message, ...this.detail.map((line) => `  ${line}`)].join("\n");
-  }
+export function wrongType(path: Path, wanted: string, definition: Resolved): ProblemsError {
+  return problem(`${dotted(path)}: wanted ${wanted}, got ${shown(definition.value)}`, [definition]);
 }
 
-export function wrongType(path: Path, wanted: string, definition: Resolved): UserError {
-  return new UserError(`${dotted(path)}: wanted ${wanted}, got ${shown(definition.value)}`, [
-    `defined at ${definition.place.text}`,
-  ]);
-}
-
-export function conflict(path: Path, definitions: readonly Resolved[]): UserError {
-  return new UserError(`${dotted(path)} is defined more than once, and the definitions cannot be merged`, [
-    ...definitions.map((d) => `${shown(d.value)} at ${d.place.text}`),
+export function conflict(path: Path, definitions: readonly Resolved[]): ProblemsError {
+  const values = definitions.map(({ value }) => shown(value)).join(" and ");
+  return problem(
+    `${dotted(path)} is defined more than once, and the definitions cannot be merged: ${values}`,
+    definitions,
     "remove all but one, or wrap the one that shall win in mkForce(…) or the one that shall yield in mkDefault(…)",
-  ]);
-}
-
-export function undeclared(path: Path, names: Iterable<string>, place: Place | undefined): UserError {
-  const nearest = nearestName(path.at(-1) ?? "", names);
-  return new UserError(`there is no option ${dotted(path)}`, [
-    ...(place === undefined ? [] : [`defined at ${place.text}`]),
-    nearest === undefined
-      ? "`nixfleet options` lists the declared ones"
-      : `did you mean ${dotted([...path.slice(0, -1), nearest])}?`,
-  ]);
-}
-
-/** The same where a function read the name; which one is known only where it was called. */
-export function undeclaredRead(path: Path, names: Iterable<string>): UserError {
-  const { message, detail } = undeclared(path, names, undefined);
-  return new UndeclaredRead(message, detail);
-}
-
-class UndeclaredRead extends UserError {}
-
-export function notASet(path: Path, value: unknown, place: Place): UserError {
-  return new UserError(
-    `${dotted(path) || "the configuration"} holds options, so it wants an object, got ${shown(value)}`,
-    [`defined at ${place.text}`],
   );
 }
 
-export function notDefined(path: Path, wanted: string): UserError {
-  return new UserError(`${dotted(path)} has no value`, [`it has no default; define it as ${wanted}`]);
+export function undeclared(path: Path, names: Iterable<string>, place: Written | undefined): ProblemsError {
+  return problem(`there is no option ${dotted(path)}`, place === undefined ? [] : [place], nearestOption(path, names));
 }
 
-export function readOnlyTwice(path: Path, definitions: readonly Resolved[]): UserError {
-  return new UserError(`${dotted(path)} is read-only, but it is defined ${definitions.length} times`, [
-    ...definitions.map((d) => `at ${d.place.text}`),
+/** The same for a name that a function reads; its caller knows which function. */
+export function undeclaredRead(path: Path, names: Iterable<string>): ProblemsError {
+  return new UndeclaredRead(undeclared(path, names, undefined).problems);
+}
+
+class UndeclaredRead extends ProblemsError {}
+
+function nearestOption(path: Path, names: Iterable<string>): string {
+  const nearest = nearestName(path.at(-1) ?? "", names);
+  if (nearest === undefined) return "`nixfleet options` lists the declared ones";
+  return `did you mean ${dotted([...path.slice(0, -1), nearest])}?`;
+}
+
+export function notASet(path: Path, value: unknown, place: Written): ProblemsError {
+  const what = dotted(path) || "the configuration";
+  return problem(`${what} holds options, so it wants an object, got ${shown(value)}`, [place]);
+}
+
+export function notDefined(path: Path, wanted: string, place: Written): ProblemsError {
+  return problem(`${dotted(path)} has no value, and no default`, [place], `define it as ${wanted}`);
+}
+
+export function readOnlyTwice(path: Path, definitions: readonly Resolved[]): ProblemsError {
+  return problem(
+    `${dotted(path)} is read-only, but it is defined ${definitions.length} times`,
+    definitions,
     "remove all but one",
-  ]);
+  );
 }
 
-export function cycle(chain: readonly { readonly path: Path; readonly place: Place | undefined }[]): UserError {
-  const named = (path: Path) => dotted(path) || "the configuration";
-  return new UserError(`${named(chain[0]?.path ?? [])} depends on itself`, [
-    ...chain.map(
-      ({ path, place }, i) => `${i === 0 ? "" : "→ "}${named(path)}${place === undefined ? "" : ` at ${place.text}`}`,
-    ),
+export function cycle(chain: readonly { readonly path: Path; readonly place: Written | undefined }[]): ProblemsError {
+  const names = chain.map(({ path }) => dotted(path) || "the configuration");
+  return problem(
+    `${names[0]} depends on itself: ${names.join(" → ")}`,
+    chain.flatMap(({ place }) => (place === undefined ? [] : [place])),
     "break the circle: give one of them a value that does not read the next",
-  ]);
+  );
 }
 
-export function declaredTwice(path: Path, first: Place | undefined, second: Place | undefined): UserError {
-  return new UserError(`the option ${dotted(path)} is declared twice`, [
-    `at ${first?.text ?? "an unknown place"}`,
-    `at ${second?.text ?? "an unknown place"}`,
+export function declaredTwice(path: Path, first: Written | undefined, second: Written | undefined): ProblemsError {
+  return problem(
+    `the option ${dotted(path)} is declared twice`,
+    [first, second].flatMap((place) => (place === undefined ? [] : [place])),
     "rename one of them, or declare it once and import that module from both",
-  ]);
+  );
 }
 
-export function conditionNotBoolean(value: unknown, place: Place): UserError {
-  return new UserError(`a condition of mkIf is ${shown(value)}, but it must be true or false`, [`at ${place.text}`]);
+export function conditionNotBoolean(value: unknown, place: Written): ProblemsError {
+  return problem(`a condition of mkIf is ${shown(value)}, but it must be true or false`, [place]);
 }
 
 /** A module or an option that stands among the definitions. */
-export function misplaced(path: Path, what: "a module" | "an option", place: Place): UserError {
-  return new UserError(`${dotted(path) || "the configuration"} is defined as ${what}, which is not a value`, [
-    `defined at ${place.text}`,
+export function misplaced(path: Path, what: "a module" | "an option", place: Written): ProblemsError {
+  return problem(
+    `${dotted(path) || "the configuration"} is defined as ${what}, which is not a value`,
+    [place],
     what === "a module"
       ? "put the module in `imports`; a module that counts only sometimes has an option `enable` and mkIf in its config"
       : "declare the option in the module's `options`",
-  ]);
+  );
 }
 
-export function notOptions(path: Path, value: unknown, place: Place): UserError {
-  return new UserError(`${dotted(path)} is declared as ${shown(value)}, which is no option`, [
-    `at ${place.text}`,
+export function notOptions(path: Path, value: unknown, place: Written): ProblemsError {
+  return problem(
+    `${dotted(path)} is declared as ${shown(value)}, which is no option`,
+    [place],
     "declare it with mkOption({ type: … }), or as an object that holds options",
-  ]);
+  );
 }
 
-/** An argument that the compiler refuses, of somebody who did not ask it. */
-export function notAList(what: string, value: unknown, place: Place): UserError {
-  return new UserError(`${what} wants a list, got ${shown(value)}`, [`at ${place.text}`, "wrap it in [ … ]"]);
+/** An argument that the compiler would refuse, for callers who did not run it. */
+export function notAList(what: string, value: unknown, place: Written): ProblemsError {
+  return problem(`${what} wants a list, got ${shown(value)}`, [place], "wrap it in [ … ]");
 }
 
-/** What a user's function threw. A `UserError` already says all; anything else is told with where it was written. */
-export function threw(what: string, place: Place, error: unknown): UserError {
-  if (error instanceof UndeclaredRead) return new UserError(error.message, [`read at ${place.text}`, ...error.detail]);
+/** What a function from the fleet threw. A `UserError` says everything already; anything else gets the function's place. */
+export function threw(what: string, place: Written, error: unknown): UserError {
+  if (error instanceof UndeclaredRead)
+    return new ProblemsError(error.problems.map((one) => ({ ...one, at: [writtenAt(place)] })));
   if (error instanceof UserError) return error;
   const message =
     error instanceof RangeError && error.message.includes("call stack")
@@ -123,11 +108,11 @@ export function threw(what: string, place: Place, error: unknown): UserError {
       : error instanceof Error
         ? `${error.name}: ${error.message}`
         : shown(error);
-  return new UserError(`${what} could not be computed: ${message}`, [`at ${place.text}`]);
+  return problem(`${what} could not be computed: ${message}`, [place]);
 }
 
-export function dotted(path: Path): string {
-  return path.map((part) => (/^[\w@-]+$/.test(part) ? part : JSON.stringify(part))).join(".");
+export function problem(what: string, places: readonly Written[], fix = ""): ProblemsError {
+  return new ProblemsError([{ what, at: [...new Set(places.map(writtenAt))], fix }]);
 }
 
 /** A value in one short line. */

@@ -1,10 +1,14 @@
 /** Modules: typed values that declare options, define values for options, or both. */
+
+import { requireObject } from "./arguments.ts";
 import { isPlainObject } from "./definition.ts";
-import { declaredTwice, notAList, notOptions, shown, UserError } from "./errors.ts";
+import { declaredTwice, notAList, notOptions, problem, shown } from "./errors.ts";
 import { Evaluation } from "./evaluate.ts";
-import { type ConfigOf, type DefinitionsOf, isOption, type OptionTree, type Path } from "./option.ts";
+import { type ConfigOf, type DefinitionsOf, isOption, type OptionTree } from "./option.ts";
+import type { Path } from "./path.ts";
+import type { Pending } from "./pending.ts";
 import { callerOf, type Place } from "./place.ts";
-import { type Pending, pendingOf } from "./resolve.ts";
+import { pendingOf } from "./resolve.ts";
 
 /** A module that declares the options `O`, its imports' among them. */
 export interface Module<O = unknown> {
@@ -13,7 +17,14 @@ export interface Module<O = unknown> {
   readonly options: OptionTree;
   readonly config: unknown;
   readonly place: Place;
+  /** Where its parts are written. */
+  readonly within: ModulePlaces;
   readonly _options?: O;
+}
+
+export interface ModulePlaces {
+  readonly imports: Place;
+  readonly config: Place;
 }
 
 /** A plain object with none of the keys `imports`, `options`, `config` is a module that only defines. */
@@ -26,7 +37,7 @@ export type OptionsOf<M> = M extends Module<infer O> ? O : unknown;
 /**
  * `defineModule` where the options `Base` are known to be there. With the configuration as a second argument the
  * compiler knows the module's own options, and its imports', wherever a condition or a function reads them. In one
- * object it knows them too, but inside an `mkIf` around all of `config`, which it has to look at first.
+ * object it knows them too, except inside an `mkIf` around all of `config`.
  */
 export interface DefineModule<Base> {
   <const D extends Declarations>(
@@ -55,7 +66,7 @@ type ImportedOptions<I extends readonly ModuleLike[]> = I extends readonly [
   ? OptionsOf<First> & ImportedOptions<Rest>
   : unknown;
 
-/** What a module's configuration may say where the options `Base` are declared. */
+/** A module's configuration, where the options `Base` are declared. */
 export type PlainModule<Base> = DefinitionsOf<Base, ConfigOf<Base>>;
 
 /** Makes a module. Its definitions are remembered with the file and line of this call. */
@@ -63,43 +74,61 @@ export const defineModule: DefineModule<unknown> = function defineModule(
   module: Declarations & { readonly config?: unknown },
   config?: unknown,
 ) {
-  return moduleAt(config === undefined ? module : { ...module, config }, callerOf(defineModule as never));
+  requireObject(module, "defineModule", defineModule as never);
+  const call = callerOf(defineModule as never, []);
+  const within = { imports: call.inside(0, "imports"), config: call.inside(0, "config") };
+  if (config === undefined) return moduleAt(module, call.whole, within);
+  return moduleAt({ ...module, config }, call.whole, { ...within, config: call.inside(1) });
 };
 
-/** A module whose definitions are told as having been made at `place`. */
+/** A module whose definitions have the place `place` in messages. */
 export function moduleAt(
   module: { readonly imports?: readonly ModuleLike[]; readonly options?: OptionTree; readonly config?: unknown },
   place: Place,
+  within: ModulePlaces = { imports: place.whole, config: place.whole },
 ): Module<never> {
   const { imports = [], options = {}, config = {} } = module;
   if (!Array.isArray(imports)) throw notAList("imports", imports, place);
+  if (isOption(options)) throw notOptions([], options, place);
   checkOptions(options, [], place);
-  return { kind: MODULE, imports, options, config, place };
+  return { kind: MODULE, imports, options, config, place, within };
 }
 
-/** What is neither an option nor holds some would be taken for an empty set of them. */
+/** Anything else than options would pass for an empty set of them. */
 function checkOptions(options: unknown, path: Path, place: Place): void {
   if (isOption(options)) return;
   if (!isPlainObject(options) || isModule(options)) throw notOptions(path, options, place);
   for (const [name, inner] of Object.entries(options)) checkOptions(inner, [...path, name], place);
 }
 
+export interface EvaluationSettings {
+  /** Modules that come before the others. */
+  readonly before?: readonly ModuleLike[];
+  /** Whether errors are collected, instead of throwing the first. */
+  readonly collecting?: boolean;
+}
+
 /**
  * Evaluates modules, each once however often it is imported; a module's imports come before it.
- * `place` is told for the plain objects among them.
+ * `place` is that of the list, and told for the plain objects in it.
  */
-export function evaluateModules(modules: readonly ModuleLike[], place: Place): Evaluation {
-  const collected = collect(modules, place, new Set());
-  const definitions: Pending[] = collected.map((module) => pendingOf(module.config, module.place));
-  return new Evaluation(declaredOptions(collected), definitions);
+export function evaluateModules(
+  modules: readonly ModuleLike[],
+  place: Place,
+  { before = [], collecting = false }: EvaluationSettings = {},
+): Evaluation {
+  const seen = new Set<ModuleLike>();
+  const collected = [...collect(before, place.whole, seen), ...collect(modules, place, seen)];
+  const definitions: Pending[] = collected.map((module) => pendingOf(module.config, module.within.config));
+  return new Evaluation(declaredOptions(collected), definitions, collecting);
 }
 
 function collect(modules: readonly ModuleLike[], place: Place, seen: Set<ModuleLike>): Module[] {
-  return modules.flatMap((entry) => {
+  return modules.flatMap((entry, index) => {
     if (seen.has(entry)) return [];
     seen.add(entry);
-    const module = toModule(entry, place);
-    return [...collect(module.imports, module.place, seen), module];
+    const module = toModule(entry, place.inside(index));
+    return [...collect(module.imports, module.within.imports, seen), module];
   });
 }
 
@@ -108,23 +137,26 @@ function toModule(entry: ModuleLike, place: Place): Module {
   if (isPlainObject(entry)) {
     const keys = Object.keys(entry);
     const structural = keys.filter((key) => MODULE_KEYS.has(key));
-    if (structural.length === 0) return moduleAt({ config: entry }, place);
+    if (structural.length === 0) return moduleAt({ config: entry }, place, { imports: place, config: place });
     const strange = keys.find((key) => !MODULE_KEYS.has(key));
-    if (strange === undefined) return moduleAt(entry, place);
-    throw new UserError(`a module has both \`${structural[0]}\` and \`${strange}\``, [
-      `at ${place.text}`,
+    const within = { imports: place.inside("imports"), config: place.inside("config") };
+    if (strange === undefined) return moduleAt(entry, place, within);
+    throw problem(
+      `a module has both \`${structural[0]}\` and \`${strange}\``,
+      [place],
       `move \`${strange}\` into \`config: { … }\``,
-    ]);
+    );
   }
   if (typeof entry === "object" && entry !== null && "kind" in entry && typeof entry.kind === "symbol") {
     return moduleAt({ config: entry }, place); // mkIf(…), mkDefault(…) and the like around a whole module
   }
-  throw new UserError(`a module is wanted, got ${shown(entry)}`, [
-    `at ${place.text}`,
+  throw problem(
+    `a module is wanted, got ${shown(entry)}`,
+    [place],
     typeof entry === "function"
       ? "is it a function that makes a module? then call it"
       : "use defineModule({ … }) or a plain object",
-  ]);
+  );
 }
 
 const MODULE_KEYS = new Set(["imports", "options", "config"]);
@@ -135,11 +167,17 @@ export function isModule(value: unknown): value is Module {
 
 /** All declarations in one tree; an option is declared once. */
 export function declaredOptions(modules: readonly Module[]): OptionTree {
+  const trees = modules.map(({ options }) => options).filter((options) => Object.keys(options).length > 0);
+  // Hosts of one fleet mostly have the options that the one before had.
+  if (trees.length === last.trees.length && trees.every((tree, index) => tree === last.trees[index])) return last.whole;
   const whole = emptyTree();
   const own = new Set<unknown>([whole]);
-  for (const module of modules) declare(whole, module.options, [], own);
+  for (const tree of trees) declare(whole, tree, [], own);
+  last = { trees, whole };
   return whole;
 }
+
+let last: { readonly trees: readonly OptionTree[]; readonly whole: OptionTree } = { trees: [], whole: {} };
 
 type MutableTree = { [name: string]: OptionTree[string] };
 

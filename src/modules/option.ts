@@ -1,8 +1,8 @@
 /** Options: what can be declared, with a type that says which values are right and how several are merged into one. */
 import type { AnyConfig, Definition } from "./definition.ts";
-import { callerOf, type Place } from "./place.ts";
-import type { Resolved } from "./resolve.ts";
-import { bool } from "./types.ts";
+import type { Path } from "./path.ts";
+import type { Pending, Resolved } from "./pending.ts";
+import type { Place } from "./place.ts";
 
 /**
  * Which values an option takes. `V` is the final value; `S` describes what a definition may be (see `Shape`).
@@ -11,11 +11,11 @@ import { bool } from "./types.ts";
 export interface OptionType<V, S = V> {
   /** For people, after "wanted": `a list of strings`. */
   readonly description: string;
-  /** Whether one value belongs to the type, as far as can be told without evaluating what is inside it. */
+  /** Whether a value belongs to the type, as far as this shows without evaluating what is inside it. */
   accepts(value: unknown): boolean;
   /** Several definitions in one value; `definitions` is never empty. Throws a `UserError` that names the option. */
   merge(definitions: readonly Resolved[], at: MergePoint): V;
-  /** The value where nobody defines one and the option has no default. */
+  /** The value without a definition and without a default. */
   empty?(at: MergePoint): V;
   /** The options inside, for the reference: those of a submodule, or of the elements. */
   readonly inner?: OptionTree | undefined;
@@ -28,11 +28,11 @@ export interface OptionType<V, S = V> {
 export interface MergePoint {
   /** The option's path: `["users", "alice", "uid"]`. */
   readonly path: Path;
-  /** Merges what stands inside a value; `undefined` where no definition counts. */
+  /** Merges what stands inside a value, each an `element` of a definition; `undefined` where none counts. */
   merge<V>(
     type: OptionType<V, unknown>,
     key: string,
-    definitions: readonly Resolved[],
+    definitions: readonly Pending[],
   ): { readonly value: V } | undefined;
   /** The value of a submodule at this point, evaluated when it is read. */
   submodule(
@@ -42,14 +42,12 @@ export interface MergePoint {
   ): unknown;
 }
 
-export type Path = readonly string[];
-
 export interface Option<V, S = V> {
   readonly kind: typeof OPTION;
   readonly type: OptionType<V, S>;
   /** A definition that yields to every other; a function of the scope is called when the value is needed. */
   readonly default?: unknown;
-  /** What the reference prints in the place of a default that is computed. */
+  /** What the reference prints instead of a computed default. */
   readonly defaultText?: string;
   readonly example?: unknown;
   readonly description: string;
@@ -79,31 +77,6 @@ export interface OptionScope {
   readonly name: string;
   /** Where the submodule that holds the option is defined. */
   readonly places: readonly Place[];
-}
-
-export interface OptionSpec<V, S> {
-  readonly type: OptionType<V, S>;
-  readonly default?: DefaultOf<S>;
-  readonly defaultText?: string;
-  readonly example?: unknown;
-  readonly description?: string;
-  readonly readOnly?: boolean;
-  readonly internal?: boolean;
-}
-
-type DefaultOf<S> = Shaped<S, never> | ((scope: OptionScope) => Shaped<S, never>);
-
-/** Declares an option. Without a default it must be defined by somebody before it is read. */
-export function mkOption<V, S>(spec: OptionSpec<V, S>): Option<V, S> {
-  return { kind: OPTION, description: "", readOnly: false, internal: false, ...spec, place: callerOf(mkOption) };
-}
-
-/** An option `enable`, off by default. `what` completes "Whether to enable …". */
-export function mkEnableOption(what: string): Option<boolean> {
-  return {
-    ...mkOption({ type: bool, default: false, example: true, description: `Whether to enable ${what}.` }),
-    place: callerOf(mkEnableOption),
-  };
 }
 
 export function isOption(node: unknown): node is AnyOption {

@@ -1,20 +1,36 @@
 /** Places in a configuration. */
-import { PRIORITY } from "./definition.ts";
-import type { Evaluation } from "./evaluate.ts";
-import type { MergePoint, OptionTree, OptionType, Path } from "./option.ts";
-import type { Place } from "./place.ts";
-import { type Pending, type Resolved, resolveAll, strongest } from "./resolve.ts";
-import { SetNode } from "./set-node.ts";
+import type { MergePoint, OptionTree, OptionType } from "./option.ts";
+import type { Path } from "./path.ts";
+import type { Pending, Resolved } from "./pending.ts";
+import { resolveAll, strongest, whole } from "./resolve.ts";
+import type { Written } from "./written.ts";
+
+/** The evaluation that a point is of. */
+export interface Evaluating {
+  readonly config: unknown;
+  /** The options whose values are being computed, each read by the one before it. */
+  readonly running: Point[];
+  /** Whether errors are kept, in the place of the first being thrown. */
+  readonly collecting: boolean;
+  /** Whether an error was kept among the problems; otherwise it is for the caller to throw. */
+  collects(error: unknown): boolean;
+  /** The error for an option that is read while it is being computed. */
+  cycleAt(path: Path): Error;
+  /** A set of options at a point. */
+  set(at: Point, tree: OptionTree, freeform: AnyType | undefined, definitions: readonly Pending[]): unknown;
+}
+
+type AnyType = OptionType<unknown, unknown>;
 
 /** A place in the configuration. Its path is put together only when an error needs it. */
 export class Point implements MergePoint {
-  readonly evaluation: Evaluation;
+  readonly evaluation: Evaluating;
   readonly #above: Point | undefined;
   readonly name: string;
   /** Of the first definition of an option whose value is being computed. */
-  place: Place | undefined;
+  place: Written | undefined;
 
-  constructor(evaluation: Evaluation, above: Point | undefined, name: string) {
+  constructor(evaluation: Evaluating, above: Point | undefined, name: string) {
     this.evaluation = evaluation;
     this.#above = above;
     this.name = name;
@@ -35,23 +51,19 @@ export class Point implements MergePoint {
   merge<V>(
     type: OptionType<V, unknown>,
     key: string,
-    definitions: readonly Resolved[],
+    definitions: readonly Pending[],
   ): { readonly value: V } | undefined {
     const inside = this.inside(key);
-    const resolved = resolveAll(definitions.map(asPending), inside, this.evaluation.config);
-    return resolved.length === 0 ? undefined : { value: type.merge(strongest(resolved), inside) };
+    try {
+      const resolved = resolveAll(definitions, inside, this.evaluation.config);
+      return resolved.length === 0 ? undefined : { value: type.merge(strongest(resolved), inside) };
+    } catch (error) {
+      if (!this.evaluation.collects(error)) throw error;
+      return undefined;
+    }
   }
 
-  submodule(
-    tree: OptionTree,
-    freeform: OptionType<unknown, unknown> | undefined,
-    definitions: readonly Resolved[],
-  ): unknown {
-    return new SetNode(this, tree, freeform, definitions.map(asPending)).proxy;
+  submodule(tree: OptionTree, freeform: AnyType | undefined, definitions: readonly Resolved[]): unknown {
+    return this.evaluation.set(this, tree, freeform, definitions.map(whole));
   }
-}
-
-/** What is inside a value has priorities of its own. */
-function asPending({ value, order, place }: Resolved): Pending {
-  return { value, guards: [], priority: PRIORITY.normal, order, place };
 }

@@ -1,10 +1,14 @@
 /** The nodes of a configuration: sets of options, each with the definitions that reach it. */
-import { type AnyConfig, isPlainObject, isProperty, NORMAL_ORDER, PRIORITY } from "./definition.ts";
-import { dotted, notASet, notDefined, readOnlyTwice, threw, undeclared, undeclaredRead } from "./errors.ts";
-import { type AnyOption, isOption, mkOption, type OptionScope, type OptionTree, type OptionType } from "./option.ts";
-import type { Place } from "./place.ts";
+import { type AnyConfig, isPlainObject, isProperty, kindOf, PRIORITY } from "./definition.ts";
+import { notASet, notDefined, readOnlyTwice, threw, undeclared, undeclaredRead } from "./errors.ts";
+import { mkOption } from "./mk-option.ts";
+import { type AnyOption, isOption, type OptionScope, type OptionTree, type OptionType } from "./option.ts";
+import { dotted } from "./path.ts";
+import type { Pending, Resolved } from "./pending.ts";
+import { Place } from "./place.ts";
 import type { Point } from "./point.ts";
-import { callUser, counts, type Pending, type Resolved, resolveAll, strongest, unwrap } from "./resolve.ts";
+import { callUser, counts, member, pendingOf, resolveAll, strongest, unwrap } from "./resolve.ts";
+import { type Written, writtenAt } from "./written.ts";
 
 export interface ExplainedDefinition {
   readonly place: Place;
@@ -15,6 +19,50 @@ export interface ExplainedDefinition {
 }
 
 const COMPUTING: unique symbol = Symbol("computing");
+
+class Failure {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** Values of options whose default is the same everywhere. */
+const constantDefault = new WeakMap<AnyOption, unknown>();
+
+/** The value, kept where every host may share it. */
+function remembered(option: AnyOption, value: unknown): unknown {
+  const isConstant = typeof option.default !== "function" && kindOf(option.default) === undefined;
+  const isEmpty =
+    nodeOf(value) === undefined &&
+    (Array.isArray(value) ? value.length === 0 : isPlainObject(value) && Object.keys(value).length === 0);
+  if (isConstant && (isEmpty || typeof value !== "object" || value === null)) {
+    constantDefault.set(option, value);
+  }
+  return value;
+}
+
+/** A class, because V8 keeps what a getter of an object literal refers to until it collects all garbage: here, a whole host. */
+class Scope implements OptionScope {
+  readonly config: AnyConfig;
+  readonly name: string;
+  readonly #whole: SetNode;
+
+  constructor(config: AnyConfig, whole: SetNode, name: string) {
+    this.config = config;
+    this.name = name;
+    this.#whole = whole;
+  }
+
+  get self(): AnyConfig {
+    return this.#whole.proxy as AnyConfig;
+  }
+
+  get places(): readonly Place[] {
+    return this.#whole.places;
+  }
+}
 
 /** A set of options with the definitions that reach it. */
 export class SetNode {
@@ -27,7 +75,9 @@ export class SetNode {
   readonly #values = new Map<string, unknown>();
   /** The set itself, or the submodule or configuration that it is a part of. */
   readonly #whole: SetNode;
-  #byName: Map<string, Pending[]> | undefined;
+  #byName: ReadonlyMap<string, Pending[]> | undefined;
+  /** The option of every name that is not declared, where such may be. */
+  #other: AnyOption | undefined;
   #naming = false;
 
   constructor(
@@ -56,17 +106,25 @@ export class SetNode {
 
   read(name: string): unknown {
     const known = this.#values.get(name);
+    if (known instanceof Failure) throw known.error;
     if (known === COMPUTING) throw this.#at.evaluation.cycleAt([...this.#at.path, name]);
     if (known !== undefined) return known;
     const declared = this.declared(name);
     if (declared === undefined) throw undeclaredRead([...this.#at.path, name], this.names());
+    // Most options of most hosts have the default that they always have.
+    if (this.#byName !== undefined && !this.#byName.has(name) && isOption(declared)) {
+      const constant = constantDefault.get(declared);
+      if (constant !== undefined) return constant;
+    }
     this.#values.set(name, COMPUTING);
     try {
       const value = isOption(declared) ? this.#option(name, declared) : this.#set(name, declared);
       this.#values.set(name, value);
       return value;
     } catch (error) {
-      this.#values.delete(name);
+      // While errors are collected, every reader gets the same one.
+      if (this.#at.evaluation.collecting) this.#values.set(name, new Failure(error));
+      else this.#values.delete(name);
       throw error;
     }
   }
@@ -78,7 +136,7 @@ export class SetNode {
     const active = candidates.filter((pending) => counts(pending, config));
     const strong = new Set<Resolved>(strongest(active));
     return candidates.map((pending) => ({
-      place: pending.place,
+      place: Place.at(writtenAt(pending)),
       value: pending.value,
       priority: pending.priority,
       state: strong.has(pending) ? "used" : active.includes(pending) ? "yields" : "inactive",
@@ -96,19 +154,35 @@ export class SetNode {
     running.push(at);
     try {
       const definitions = this.#definitionsOf(name);
-      at.place = definitions[0]?.place ?? option.place;
+      at.place = definitions[0] ?? option.place;
       const resolved = resolveAll(definitions, at, config);
       if (option.readOnly && resolved.length > 1) throw readOnlyTwice(at.path, resolved);
-      const counting = resolved.length > 0 ? strongest(resolved) : this.#default(option, at);
-      if (counting.length > 0) return option.type.merge(counting, at);
+      if (resolved.length > 0) return option.type.merge(strongest(resolved), at);
+      const written = this.#default(option, at);
+      if (written.length > 0) return remembered(option, option.type.merge(written, at));
       if (option.type.empty !== undefined) return option.type.empty(at);
-      throw notDefined(at.path, option.type.description);
+      throw notDefined(at.path, option.type.description, this.#heldAt(option));
     } catch (error) {
-      if (error instanceof RangeError) throw threw(dotted(at.path), at.place, error);
-      throw error;
+      const said = error instanceof RangeError ? threw(dotted(at.path), at.place ?? option.place, error) : error;
+      if (!at.evaluation.collects(said)) throw said;
+      return this.#instead(option, at, said);
     } finally {
       running.pop();
     }
+  }
+
+  /** A value for an option whose definitions are wrong, so that its readers can be checked too. */
+  #instead(option: AnyOption, at: Point, error: unknown): unknown {
+    const written = this.#default(option, at);
+    if (written.length > 0) return option.type.merge(written, at);
+    if (option.type.empty !== undefined) return option.type.empty(at);
+    throw error;
+  }
+
+  /** Where the submodule that holds an option is written; for the whole configuration, where the option is declared. */
+  #heldAt(option: AnyOption): Written {
+    const written = this.#whole.#at.isRoot ? undefined : this.#whole.#definitions[0];
+    return written ?? option.place;
   }
 
   #default(option: AnyOption, at: Point): readonly Resolved[] {
@@ -122,17 +196,19 @@ export class SetNode {
           )
         : written;
     if (value === undefined) return [];
-    const pending: Pending = { value, guards: [], priority: PRIORITY.optionDefault, order: NORMAL_ORDER, place };
+    const pending: Pending = { ...pendingOf(value, place), priority: PRIORITY.optionDefault };
     return isProperty(value) ? strongest(resolveAll([pending], at, at.evaluation.config)) : [pending];
   }
 
   #scope(at: Point): OptionScope {
-    return {
-      config: at.evaluation.config as AnyConfig,
-      self: this.#whole.proxy as AnyConfig,
-      name: this.#whole.#at.isRoot ? at.name : this.#whole.#at.name,
-      places: this.#whole.#definitions.map((definition) => definition.place),
-    };
+    const whole = this.#whole;
+    return new Scope(at.evaluation.config as AnyConfig, whole, whole.#at.isRoot ? at.name : whole.#at.name);
+  }
+
+  /** Where it is defined. */
+  get places(): readonly Place[] {
+    const { collecting } = this.#at.evaluation;
+    return this.#definitions.map((definition) => (collecting ? Place.at(writtenAt(definition)) : definition.place));
   }
 
   #point(name: string): Point {
@@ -140,11 +216,11 @@ export class SetNode {
   }
 
   #definitionsOf(name: string): readonly Pending[] {
-    return this.#named().get(name) ?? [];
+    return this.#named().get(name) ?? NO_DEFINITIONS;
   }
 
   /** The definitions by the name they are for. Conditions are not looked at: only names have to be known. */
-  #named(): Map<string, Pending[]> {
+  #named(): ReadonlyMap<string, Pending[]> {
     if (this.#byName !== undefined) return this.#byName;
     const { running } = this.#at.evaluation;
     if (this.#naming) throw this.#at.evaluation.cycleAt(this.#at.path);
@@ -159,18 +235,25 @@ export class SetNode {
     }
   }
 
-  #byNames(): Map<string, Pending[]> {
+  #byNames(): ReadonlyMap<string, Pending[]> {
+    if (this.#definitions.length === 0) return NO_NAMES;
     const byName = new Map<string, Pending[]>();
     for (const definition of this.#definitions) {
-      this.#at.place = definition.place; // for the case that it is a function, which may read what it defines
+      this.#at.place = definition; // for the case that it is a function, which may read what it defines
       for (const pending of unwrap(definition, this.#at, this.#at.evaluation.config)) {
-        const { value, place } = pending;
-        if (!isPlainObject(value)) throw notASet(this.#at.path, value, place);
+        const { value } = pending;
+        if (!isPlainObject(value)) {
+          const error = notASet(this.#at.path, value, pending);
+          if (!this.#at.evaluation.collects(error)) throw error;
+          continue;
+        }
         for (const name of Object.keys(value)) {
+          const inner = member(pending, name, value[name]);
           if (this.#freeform === undefined && !Object.hasOwn(this.#tree, name)) {
-            throw undeclared([...this.#at.path, name], Object.keys(this.#tree), place);
+            const error = undeclared([...this.#at.path, name], Object.keys(this.#tree), inner);
+            if (!this.#at.evaluation.collects(error)) throw error;
+            continue;
           }
-          const inner = { ...pending, value: value[name] };
           const list = byName.get(name);
           if (list === undefined) byName.set(name, [inner]);
           else list.push(inner);
@@ -182,9 +265,13 @@ export class SetNode {
 
   #freeformOption(name: string): AnyOption | undefined {
     if (this.#freeform === undefined || !this.#named().has(name)) return undefined;
-    return mkOption({ type: this.#freeform });
+    this.#other ??= mkOption({ type: this.#freeform });
+    return this.#other;
   }
 }
+
+const NO_DEFINITIONS: readonly Pending[] = [];
+const NO_NAMES: ReadonlyMap<string, Pending[]> = new Map();
 
 /** The node behind a set that a configuration has handed out. */
 export function nodeOf(value: unknown): SetNode | undefined {

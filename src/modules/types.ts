@@ -1,7 +1,10 @@
 /** The types of single values, and those that wrap another type. */
-import { conflict, dotted, wrongType } from "./errors.ts";
+import { requireStrings, requireType } from "./arguments.ts";
+import { conflict, wrongType } from "./errors.ts";
 import type { EitherShape, MergePoint, OptionType } from "./option.ts";
-import { callUser, type Resolved } from "./resolve.ts";
+import { dotted } from "./path.ts";
+import type { Resolved } from "./pending.ts";
+import { callUser } from "./resolve.ts";
 
 export const bool: OptionType<boolean> = single("true or false", (value) => typeof value === "boolean");
 
@@ -68,6 +71,7 @@ export function isAbsolutePath(value: unknown): value is string {
 
 /** One of the given strings. */
 function enumOf<const Values extends readonly string[]>(values: Values): OptionType<Values[number]> {
+  requireStrings(values, "enum", enumOf);
   return single(`one of ${values.map((value) => JSON.stringify(value)).join(", ")}`, (value) =>
     (values as readonly unknown[]).includes(value),
   );
@@ -76,6 +80,7 @@ function enumOf<const Values extends readonly string[]>(values: Values): OptionT
 export { enumOf as enum };
 
 export function nullOr<V, S>(type: OptionType<V, S>): OptionType<V | null, EitherShape<null, S>> {
+  requireType(type, "nullOr", nullOr);
   const whole: OptionType<V | null, EitherShape<null, S>> = {
     description: `null or ${type.description}`,
     inner: type.inner,
@@ -98,6 +103,7 @@ export function either<A, SA, B, SB>(
   a: OptionType<A, SA>,
   b: OptionType<B, SB>,
 ): OptionType<A | B, EitherShape<SA, SB>> {
+  for (const type of [a, b]) requireType(type, "either", either);
   const whole: OptionType<A | B, EitherShape<SA, SB>> = {
     description: `${a.description} or ${b.description}`,
     inner: a.inner ?? b.inner,
@@ -134,6 +140,7 @@ export function coercedTo<A, SA, V, S>(
   convert: (value: A) => unknown,
   to: OptionType<V, S>,
 ): OptionType<V, EitherShape<SA, S>> {
+  for (const type of [from, to]) requireType(type, "coercedTo", coercedTo);
   const whole: OptionType<V, EitherShape<SA, S>> = {
     description: `${to.description}, or ${from.description}`,
     inner: to.inner,
@@ -148,7 +155,7 @@ export function coercedTo<A, SA, V, S>(
           ...definition,
           value: callUser(
             () => dotted(at.path),
-            definition.place,
+            definition,
             () => convert(value),
           ),
         };
@@ -165,6 +172,7 @@ function single<V>(description: string, accepts: (value: unknown) => boolean): O
     description,
     accepts,
     merge(definitions, at) {
+      if (definitions.length === 1 && definitions[0] !== undefined) return checked(type, definitions[0], at);
       const values = definitions.map((definition) => checked(type, definition, at));
       const [first] = values;
       if (first === undefined || values.some((value) => value !== first)) throw conflict(at.path, definitions);

@@ -1,99 +1,173 @@
-/** Every entry that modules declare, with its defaults filled in: whose it is, where it lives. */
-import { UserError } from "../modules/errors.ts";
-import { isAbsolutePath } from "../modules/types.ts";
+/** Every entry as modules declare it; `null` for what they leave out. */
+import type { ValuePath } from "../modules/defined-at.ts";
+import { isByFramework } from "../modules/place.ts";
 import type { SystemConfig } from "../system/options.ts";
-import type { PersistenceEntry } from "./persistence.ts";
+import { type Home, homesOf } from "./homes.ts";
+import { octalMode } from "./mode.ts";
+import { isPersistRoot } from "./persist-roots.ts";
+import type { PlanProblem } from "./problem.ts";
 
-export interface Home {
+/** One declaration of one entry. */
+export interface Declared extends Saying {
+  readonly enable: boolean;
+  readonly kind: "directory" | "file";
+  /** Without `.` and slashes that say nothing; relative outside of a home, if it is so written. */
   readonly path: string;
-  readonly user: string;
-  readonly group: string;
+  readonly persistRoot: string;
+  readonly how: "bind" | "symlink" | null;
+  /** The user in whose list it stands. */
+  readonly home: Home | undefined;
+  readonly mountOptions: readonly string[];
+  readonly purpose: string;
+  readonly parent: Saying;
 }
 
-export type Declared = Omit<PersistenceEntry, "within"> & {
-  readonly parent: { readonly user: string | null; readonly group: string | null; readonly mode: string | null };
-};
+/** The owner and mode that a declaration gives a path. */
+export interface Saying {
+  readonly user: string | null;
+  readonly group: string | null;
+  /** Octal, four digits. */
+  readonly mode: string | null;
+  /** Each `file:line` of a module that says so. */
+  readonly declaredAt: readonly string[];
+  /** Whether a module of this project says so, and no person. */
+  readonly byFramework: boolean;
+}
 
 type PersistenceRoots = SystemConfig["environment"]["persistence"];
 type EntryLists = Pick<PersistenceRoots[string], "directories" | "files">;
-type RootOptions = Pick<PersistenceRoots[string], "hideMounts" | "allowTrash" | "mountOptions">;
+type RootOptions = Omit<PersistenceRoots[string], "users">;
 
-/** @throws UserError for a persist root that is none, or a user that the host does not have */
-export function declaredEntries(config: SystemConfig, homes: ReadonlyMap<string, Home>): Declared[] {
+/** Problems are invalid persist roots, and users that the host does not have. */
+export function declaredEntries(config: SystemConfig, problems: PlanProblem[]): Declared[] {
+  const homes = homesOf(config);
   const entries: Declared[] = [];
-  for (const [persistRoot, root] of Object.entries(config.environment.persistence)) {
-    if (!root.enable) continue;
-    if (!isAbsolutePath(persistRoot) || persistRoot === "/") throw badPersistRoot("environment", persistRoot);
-    entries.push(...entriesOf(root, persistRoot, root, undefined));
-    for (const [user, lists] of Object.entries(root.users)) {
+  const isRoot = (option: ValuePath, { enable, persistentStoragePath: path }: RootOptions) => {
+    if (!enable) return false;
+    if (!isPersistRoot(path)) problems.push(badPersistRoot(option, path));
+    return isPersistRoot(path);
+  };
+  for (const [name, root] of Object.entries(config.environment.persistence)) {
+    const option = ["environment", "persistence", name];
+    if (!isRoot(option, root)) continue;
+    entries.push(...entriesOf(root, root, undefined));
+    for (const [key, lists] of Object.entries(root.users)) {
+      const user = lists.username;
       const home = homes.get(user);
-      if (home === undefined)
-        throw unknownUser(`environment.persistence.${JSON.stringify(persistRoot)}.users`, user, homes);
-      entries.push(...entriesOf(lists, persistRoot, root, home));
+      const whose = [...option, "users", key];
+      if (home === undefined) {
+        problems.push(unknownUser(whose, user, homes));
+        continue;
+      }
+      if (lists.home !== null && lists.home !== home.path) problems.push(otherHome(whose, user, lists.home, home));
+      entries.push(
+        ...entriesOf(lists, { ...root, mountOptions: [...root.mountOptions, ...lists.commonMountOptions] }, home),
+      );
     }
   }
-  for (const [persistRoot, root] of Object.entries(config.home.persistence)) {
-    if (!root.enable) continue;
-    if (!isAbsolutePath(persistRoot) || persistRoot === "/") throw badPersistRoot("home", persistRoot);
+  for (const [name, root] of Object.entries(config.home.persistence)) {
+    const option = ["home", "persistence", name];
+    if (!isRoot(option, root)) continue;
     const home = homes.get(config.hostSpec.userName);
-    if (home === undefined) throw unknownUser("hostSpec.userName", config.hostSpec.userName, homes);
-    entries.push(...entriesOf(root, persistRoot, root, home));
+    if (home === undefined) {
+      problems.push(unknownUser(["hostSpec", "userName"], config.hostSpec.userName, homes));
+      continue;
+    }
+    if (root.persistentStoragePath.endsWith(home.path))
+      problems.push(homeInRoot(option, root.persistentStoragePath, home));
+    entries.push(...entriesOf(root, root, home));
   }
   return entries;
 }
 
-function entriesOf(lists: EntryLists, persistRoot: string, root: RootOptions, home: Home | undefined): Declared[] {
+function entriesOf(lists: EntryLists, root: RootOptions, home: Home | undefined): Declared[] {
   const rootOptions = [
     ...(root.hideMounts ? ["x-gvfs-hide"] : []),
     ...(root.allowTrash ? ["x-gvfs-trash"] : []),
     ...root.mountOptions,
+    ...root.commonMountOptions,
   ];
-  const whole = (written: string) =>
-    home === undefined || written.startsWith("/") ? written : `${home.path}/${written}`;
-  const common = (entry: EntryLists["directories"][number] | EntryLists["files"][number], written: string) => ({
-    path: whole(written),
-    source: `${persistRoot}${whole(written)}`,
-    persistRoot,
-    user: entry.user ?? home?.user ?? "root",
-    group: entry.group ?? (entry.user === null || entry.user === home?.user ? (home?.group ?? "root") : entry.user),
-    mode: (entry.mode ?? ("file" in entry ? "0644" : "0755")).padStart(4, "0"),
-    asShipped: home === undefined && entry.user === null && entry.group === null && entry.mode === null,
-    mountOptions: [...new Set([...rootOptions, ...entry.mountOptions])],
-    purpose: entry.purpose,
-    declaredAt: [...new Set(entry.declaredAt)],
-    parent: entry.parent,
-  });
+  const common = (entry: EntryLists["directories"][number] | EntryLists["files"][number], written: string) => {
+    const declaredAt = [...new Set(entry.declaredAt)];
+    const byFramework = declaredAt.every(isByFramework);
+    const said = { declaredAt, byFramework };
+    const [one, other] = [entry.parent, entry.parentDirectory];
+    const [user, group] = [one.user ?? other.user, one.group ?? other.group];
+    const mode = one.mode ?? other.mode;
+    return {
+      ...said,
+      enable: entry.enable,
+      path: wholePath(written, home),
+      persistRoot: root.persistentStoragePath,
+      home,
+      user: entry.user,
+      group: entry.group,
+      mode: entry.mode === null ? null : octalMode(entry.mode, "file" in entry ? 0o644 : 0o755),
+      mountOptions: [...rootOptions, ...entry.mountOptions],
+      purpose: entry.purpose,
+      parent: { ...said, user, group, mode: mode === null ? null : octalMode(mode, 0o755) },
+    };
+  };
   return [
     ...lists.directories.map((entry) => ({
       kind: "directory" as const,
-      how: entry.how,
+      how: placing(entry.how),
       ...common(entry, entry.directory),
     })),
     ...lists.files.map((entry) => ({
       kind: "file" as const,
-      // A program that saves by renaming cannot do so over a bind mount (rename(2), EBUSY); over a link it can.
-      how: entry.how === "auto" ? ("symlink" as const) : entry.how,
+      how: placing(entry.how),
       ...common(entry, entry.file),
     })),
   ];
 }
 
-/** By user name; root's among them. */
-export function homesOf(config: SystemConfig): Map<string, Home> {
-  const homes = new Map<string, Home>([["root", { path: "/root", user: "root", group: "root" }]]);
-  for (const user of Object.values(config.users.users))
-    homes.set(user.name, { path: user.home, user: user.name, group: user.name === "root" ? "root" : user.group });
-  return homes;
+function placing(how: "auto" | "bind" | "bindmount" | "symlink" | null): Declared["how"] {
+  if (how === "auto") return null;
+  return how === "bindmount" ? "bind" : how;
 }
 
-function badPersistRoot(where: string, root: string): UserError {
-  return new UserError(`${where}.persistence: ${JSON.stringify(root)} is not a persist root`, [
-    "wanted an absolute path such as /persist",
-  ]);
+/** `/var/log/` → `/var/log`; in a home `.` is the home, and `./mail` is `mail` in it. */
+function wholePath(written: string, home: Home | undefined): string {
+  const parts = written.split("/").filter((part) => part !== "" && part !== ".");
+  if (written.startsWith("/")) return `/${parts.join("/")}`;
+  return home === undefined ? parts.join("/") : [home.path, ...parts].join("/");
 }
 
-function unknownUser(where: string, user: string, homes: ReadonlyMap<string, Home>): UserError {
-  return new UserError(`${where}: the host has no user ${user}`, [
-    `declare users.users.${user}; declared are ${[...homes.keys()].sort().join(", ")}`,
-  ]);
+function otherHome(option: ValuePath, user: string, said: string, { path }: Home): PlanProblem {
+  return {
+    what: `environment.persistence: the home of ${user} is said to be ${said}, but it is ${path}`,
+    at: [],
+    fix: `leave \`home\` out here, or set users.users.${user}.home = ${JSON.stringify(said)}`,
+    option: [...option, "home"],
+  };
+}
+
+/** As older versions of impermanence want it. */
+function homeInRoot(option: ValuePath, root: string, home: Home): PlanProblem {
+  return {
+    what: `home.persistence.${JSON.stringify(option.at(-1))} ends with the home ${home.path}, which is added to a persist root here`,
+    at: [],
+    fix: `write home.persistence.${JSON.stringify(root.slice(0, -home.path.length) || "/persist")}`,
+    option,
+  };
+}
+
+function badPersistRoot(option: ValuePath, root: string): PlanProblem {
+  const [where, ...rest] = option;
+  return {
+    what: `${where}.${rest[0]}.${JSON.stringify(rest[1])}: ${JSON.stringify(root)} is not a persist root`,
+    at: [],
+    fix: "write an absolute path such as /persist, as the key or as persistentStoragePath",
+    option,
+  };
+}
+
+function unknownUser(option: ValuePath, user: string, homes: ReadonlyMap<string, Home>): PlanProblem {
+  return {
+    what: `${option[0]}.${option[1]}: the host has no user ${user}`,
+    at: [],
+    fix: `declare users.users.${user}; declared are ${[...homes.keys()].sort().join(", ")}`,
+    option,
+  };
 }

@@ -1,122 +1,97 @@
 /** How disks are partitioned, formatted and mounted. */
-import { contentOf, contentType, isUsedEarly } from "../layout/content.ts";
-import type { MountedFilesystem, UsedSwap } from "../layout/content-type.ts";
-import { type DiskLayout, PARTITION_CODES, type PartitionLayout } from "../layout/gpt.ts";
-import type { LuksContent } from "../layout/luks.ts";
-import { parseSize } from "../layout/size.ts";
-import { UserError } from "../modules/errors.ts";
+
+import type { DiskLayout, PartitionLayout } from "../layout/gpt.ts";
+import { nodevFilesystems } from "../layout/nodev.ts";
+import { parseAligned } from "../layout/size.ts";
+import { dotted } from "../modules/path.ts";
 import type { SystemConfig } from "../system/options.ts";
-import { type DiskProblem, diskProblems, type Subject } from "./disk-problems.ts";
+import type { DiskPlan } from "./disk-plan.ts";
+import { diskProblems } from "./disk-problems.ts";
+import type { DiskProblem, Subject } from "./layout-problems.ts";
+import { joinMembers } from "./members.ts";
+import { partitionLayouts } from "./partitions.ts";
+import { attempt, type PlanProblem } from "./problem.ts";
+import { declaredVolumes, joinVolumes } from "./volumes.ts";
 
 export type { DiskLayout, PartitionLayout };
 
-export interface DiskPlan {
-  readonly disks: readonly DiskLayout[];
-}
+type DeclaredDisks = SystemConfig["disko"]["devices"]["disk"];
+type DeclaredDisk = DeclaredDisks[string];
 
-type DeclaredDisk = SystemConfig["disko"]["devices"]["disk"][string];
-type DeclaredPartition = DeclaredDisk["content"]["partitions"][string];
-
-/**
- * The disks of a configuration, their partitions in the order in which they are made.
- * @throws UserError with everything that is wrong with them, and where it is declared
- */
-export function diskPlan(config: SystemConfig): DiskPlan {
-  const declared = config.disko.devices.disk;
-  const plan = { disks: Object.entries(declared).map(([name, disk]) => diskLayout(name, disk)) };
-  // A host that is declared without disks is told so by who wants to boot it.
-  const problems = plan.disks.length === 0 ? [] : diskProblems(plan);
-  if (problems.length === 0) return plan;
-  throw new UserError(
-    problems.length === 1
-      ? "the disk layout cannot be made"
-      : `the disk layout cannot be made: ${problems.length} problems`,
-    problems.flatMap((problem) => problemLines(problem, declared)),
-  );
-}
-
-function diskLayout(name: string, disk: DeclaredDisk): DiskLayout {
-  const { partitions } = disk.content;
-  return {
-    name,
-    device: disk.device,
-    imageSize: disk.imageSize === null ? null : parseSize(disk.imageSize),
-    partitions: Object.entries(partitions)
-      .sort(([nameA, a], [nameB, b]) => a.priority - b.priority || (nameA < nameB ? -1 : 1))
-      .map(([partition, declared]) => partitionLayout(name, partition, declared)),
-  };
-}
-
-function partitionLayout(
-  disk: string,
-  key: string,
-  { label, type, size, content, declaredAt }: DeclaredPartition,
-): PartitionLayout {
-  const name = label ?? key;
-  try {
-    return {
-      name,
-      type: PARTITION_CODES[type],
-      size: size === "100%" ? null : parseSize(size),
-      content: content === null ? null : contentOf(content, name),
-    };
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw new UserError(`disk ${disk}, partition ${key}: ${error.message}`, [
-      `at ${declaredAt.join(", ")}`,
-      ...error.detail,
-    ]);
+/** The disks of a configuration, their partitions in the order in which they are made; `undefined` where some cannot be. */
+export function diskPlan(config: SystemConfig, problems: PlanProblem[]): DiskPlan | undefined {
+  const { devices } = config.disko;
+  // Values are checked when they are read: so all are read before any part is planned.
+  if (attempt(problems, () => JSON.stringify(devices)) === undefined) return undefined;
+  const declared = devices.disk;
+  const layouts: PlanProblem[] = [];
+  const { hostName } = config.hostSpec;
+  const volumes = declaredVolumes(hostName, devices.mdadm, devices.lvm_vg, layouts);
+  const disks = Object.entries(declared).map(([name, disk]) => diskLayout(hostName, name, disk, layouts));
+  // Without all of them nothing can be said of what stands on several.
+  if (layouts.length > 0) {
+    problems.push(...layouts);
+    return undefined;
   }
+  const plan = {
+    disks: joinMembers(joinVolumes(disks, volumes, layouts)),
+    nodev: nodevFilesystems(devices.nodev),
+  };
+  problems.push(...layouts);
+  if (layouts.length > 0) return undefined;
+  // Commands that boot a host without disks say so themselves.
+  const wrong = plan.disks.length === 0 ? [] : diskProblems(plan, { kernel: config.boot.kernelPackage });
+  problems.push(...wrong.map((problem) => withPlaces(problem, declared)));
+  return plan;
 }
 
-function problemLines({ what, fix, subjects }: DiskProblem, disks: SystemConfig["disko"]["devices"]["disk"]): string[] {
-  const places = new Set(subjects.flatMap((subject) => placesOf(subject, disks)));
-  return [what, ...(places.size === 0 ? [] : [`  at ${[...places].join(", ")}`]), `  ${fix}`];
+function diskLayout(host: string, name: string, disk: DeclaredDisk, problems: PlanProblem[]): DiskLayout {
+  const isMbr = disk.content.type === "table" && disk.content.format === "msdos";
+  const table = { path: ["disko", "devices", "disk", name, "content"], id: `${host} ${name}`, isMbr };
+  const partitions = partitionLayouts(table, disk.content.partitions, problems);
+  const imageSize = disk.imageSize === null ? null : parseAligned(disk.imageSize);
+  return { name, device: disk.device, imageSize, ...(isMbr ? { table: "dos" as const } : {}), partitions };
 }
 
-/** Where it is declared. A partition is found by its name in the table, which need not be its key. */
-function placesOf(
-  { disk: name, partition }: Subject,
-  disks: SystemConfig["disko"]["devices"]["disk"],
-): readonly string[] {
+function withPlaces(problem: DiskProblem, disks: DeclaredDisks): PlanProblem {
+  const { what, fix, subjects, option, at, declaredAt = [] } = problem;
+  if (at !== undefined) {
+    const path = [at.path, option ?? ""].filter((part) => part !== "").join(".");
+    return { what: `${path}: ${what}`, at: at.declaredAt, fix };
+  }
+  const places = new Set([...declaredAt, ...subjects.flatMap((subject) => placesOf(subject, disks))]);
+  const [subject] = subjects;
+  const where = option === undefined || subject === undefined ? "" : `${optionOf(subject, option, disks)}: `;
+  return { what: `${where}${what}`, at: [...places], fix };
+}
+
+/** As `disko.devices.disk.main.content.partitions.root.size`. */
+function optionOf({ disk, partition }: Subject, option: string, disks: DeclaredDisks): string {
+  const key = partition === undefined ? undefined : declaredPartitions(disks[disk], partition)[0]?.[0];
+  return [pathOf(disk, key), option].filter((part) => part !== "").join(".");
+}
+
+function pathOf(disk: string, partition: string | undefined): string {
+  return dotted([
+    "disko",
+    "devices",
+    "disk",
+    disk,
+    ...(partition === undefined ? [] : ["content", "partitions", partition]),
+  ]);
+}
+
+/** Where it is declared. */
+function placesOf({ disk: name, partition }: Subject, disks: DeclaredDisks): readonly string[] {
   const disk = disks[name];
   if (disk === undefined) return [];
   if (partition === undefined) return disk.declaredAt;
-  return Object.entries(disk.content.partitions)
-    .filter(([key, { label }]) => (label ?? key) === partition)
-    .flatMap(([, { declaredAt }]) => declaredAt);
+  return declaredPartitions(disk, partition).flatMap(([, { declaredAt }]) => declaredAt);
 }
 
-/** Every mountpoint of the plan, those above before those below. */
-export function mountedFilesystems(plan: DiskPlan): readonly MountedFilesystem[] {
-  return contents(plan)
-    .flatMap((content) => contentType(content).filesystems(content))
-    .sort((a, b) => (a.mountpoint < b.mountpoint ? -1 : 1));
-}
-
-/** What is mounted at exactly this path. */
-export function filesystemAt(plan: DiskPlan, mountpoint: string): MountedFilesystem | undefined {
-  return mountedFilesystems(plan).find((filesystem) => filesystem.mountpoint === mountpoint);
-}
-
-export function usedSwaps(plan: DiskPlan): readonly UsedSwap[] {
-  return contents(plan).flatMap((content) => contentType(content).swaps(content));
-}
-
-/** What has to be opened, and whether the initrd has to. */
-export function encryptedContents(plan: DiskPlan): readonly { readonly luks: LuksContent; readonly early: boolean }[] {
-  return contents(plan).flatMap((content) =>
-    content.kind === "luks" ? [{ luks: content, early: isUsedEarly(content) }] : [],
-  );
-}
-
-/** The Debian packages without which the host does not use its disks. */
-export function diskPackages(plan: DiskPlan): readonly string[] {
-  return contents(plan).flatMap((content) => contentType(content).packages(content));
-}
-
-function contents(plan: DiskPlan) {
-  return plan.disks.flatMap(({ partitions }) =>
-    partitions.flatMap(({ content }) => (content === null ? [] : [content])),
+/** A partition is found by its name in the table, which need not be its key. */
+function declaredPartitions(disk: DeclaredDisk | undefined, partition: string) {
+  return Object.entries(disk?.content.partitions ?? {}).filter(
+    ([key, { label, name }]) => (label ?? name ?? key) === partition,
   );
 }

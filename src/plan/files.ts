@@ -1,53 +1,27 @@
 /** The files that a declaration puts into the pristine root. */
+
 import { crypttabLine } from "../layout/luks.ts";
-import { UserError } from "../modules/errors.ts";
-import { isAbsolutePath } from "../modules/types.ts";
-import { checkTimeZone } from "../system/host-spec.ts";
 import type { SystemConfig } from "../system/options.ts";
-import { lateMounts } from "./boot.ts";
-import { type DiskPlan, encryptedContents, usedSwaps } from "./disk.ts";
+import { type BootMount, lateMounts } from "./boot.ts";
+import { type DiskPlan, encryptedContents, randomEncryptionLines, usedSwaps } from "./disk-plan.ts";
+import { type FilePlan, type SourcePlan, symlink, textFile } from "./file-plan.ts";
 import { fstabLine } from "./fstab.ts";
+import { homeFiles } from "./home-mounts.ts";
 import { unitFiles } from "./units.ts";
 
-export type FilePlan = TextFilePlan | SymlinkPlan;
-
-export interface TextFilePlan {
-  readonly kind: "text";
-  /** Absolute, on the running host: `/etc/hostname`. */
-  readonly path: string;
-  readonly text: string;
-  /** Octal, four digits: `0644`. */
-  readonly mode: string;
-}
-
-export interface SymlinkPlan {
-  readonly kind: "symlink";
-  readonly path: string;
-  /** What the link says, relative or absolute. */
-  readonly target: string;
-}
-
-/** Sorted by path. @throws UserError where a file in /etc has no contents, or two files have one path */
+/** Sorted by path. */
 export function filesPlan(config: SystemConfig, disk: DiskPlan): readonly FilePlan[] {
-  checkTimeZone(config.hostSpec.timeZone);
   const files = [
     ...identityFiles(config),
     ...networkFiles(config),
     ...kernelFiles(config, disk),
+    ...homeFiles(config, disk),
     ...unitFiles(config.systemd),
     ...etcFiles(config),
   ];
-  // What somebody declares in environment.etc replaces the framework's own.
+  // Declared files in environment.etc replace the framework's own.
   const byPath = new Map(files.map((file) => [file.path, file]));
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-export function textFile(path: string, lines: readonly string[], mode = "0644"): TextFilePlan {
-  return { kind: "text", path, text: lines.map((line) => `${line}\n`).join(""), mode };
-}
-
-export function symlink(path: string, target: string): SymlinkPlan {
-  return { kind: "symlink", path, target };
 }
 
 function identityFiles({ hostSpec, users }: SystemConfig): FilePlan[] {
@@ -75,9 +49,10 @@ function identityFiles({ hostSpec, users }: SystemConfig): FilePlan[] {
 
 /** systemd-networkd and -resolved; a name service that fails must not cost the boot, so nothing waits for them. */
 function networkFiles({ networking }: SystemConfig): FilePlan[] {
-  if (!networking.useDHCP) return [];
+  if (networking.backend !== "systemd-networkd") return [];
+  const dhcp = ["[Match]", "Name=en* eth*", "", "[Network]", "DHCP=yes"];
   return [
-    textFile("/etc/systemd/network/80-dhcp.network", ["[Match]", "Name=en* eth*", "", "[Network]", "DHCP=yes"]),
+    ...(networking.useDHCP ? [textFile("/etc/systemd/network/80-dhcp.network", dhcp)] : []),
     symlink(
       "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
       "/usr/lib/systemd/system/systemd-networkd.service",
@@ -94,10 +69,11 @@ function kernelFiles(config: SystemConfig, disk: DiskPlan): FilePlan[] {
   const { kernelModules, kernel } = config.boot;
   const settings = Object.entries(kernel.sysctl).map(([name, value]) => `${name} = ${value}`);
   return [
-    // `nofail`: a missing ESP or swap is no reason not to boot.
+    // Swap may be missing: that is no reason not to boot.
     textFile("/etc/fstab", [
-      ...lateMounts(disk).map(({ device, mountpoint, fsType, options }) =>
-        fstabLine(device, mountpoint, fsType, [...options, "nofail"]),
+      ...lateMounts(disk).map((mount) => lateLine(mount, disk)),
+      ...disk.nodev.map(({ device, mountpoint, fsType, mountOptions }) =>
+        fstabLine(device, mountpoint, fsType, mountOptions),
       ),
       ...usedSwaps(disk).map(({ source, options }) => fstabLine(source, "none", "swap", [...options, "nofail"])),
     ]),
@@ -107,27 +83,55 @@ function kernelFiles(config: SystemConfig, disk: DiskPlan): FilePlan[] {
   ];
 }
 
-/** What the initrd has opened stands in it too: else it would be closed while the host still runs. */
+/**
+ * Services start once it is mounted. If it is missing the boot stops: otherwise they would write to the root that is gone at
+ * the next boot. Only the ESP and filesystems with `nofail` may be missing; the boot waits for these too.
+ */
+function lateLine({ device, mountpoint, fsType, options }: BootMount, { disks }: DiskPlan): string {
+  const esp = disks
+    .flatMap(({ partitions }) => partitions)
+    .some(({ type, content }) => type === "esp" && content?.kind === "filesystem" && content.mountpoint === mountpoint);
+  const more = esp ? ["nofail"] : options.includes("nofail") ? ["x-systemd.before=local-fs.target"] : [];
+  return fstabLine(device, mountpoint, fsType, [...new Set([...options, ...more])], isChecked(fsType) ? 2 : 0);
+}
+
+/** Of the others either nothing is checked before they are mounted, or they do it themselves. */
+export function isChecked(fsType: string): boolean {
+  return /^(ext[234]|vfat)$/.test(fsType);
+}
+
+/** Devices that the initrd opened are in it too: otherwise they would be closed while the host still runs. */
 function crypttabFiles(disk: DiskPlan): FilePlan[] {
-  const lines = encryptedContents(disk).map(({ luks, early }) =>
-    early ? crypttabLine(luks, null, ["x-initrd.attach"]) : crypttabLine(luks, luks.settings.keyFile, ["nofail"]),
-  );
+  const lines = [
+    ...encryptedContents(disk)
+      .filter(({ luks }) => luks.content !== null)
+      .map(({ luks, early }) =>
+        early ? crypttabLine(luks, null, ["x-initrd.attach"]) : crypttabLine(luks, luks.settings.keyFile, ["nofail"]),
+      ),
+    ...randomEncryptionLines(disk),
+  ];
   return lines.length === 0 ? [] : [textFile("/etc/crypttab", lines)];
 }
 
-function etcFiles(config: SystemConfig): FilePlan[] {
-  return Object.entries(config.environment.etc).flatMap(([name, file]): FilePlan[] => {
-    const path = `/etc/${name}`;
-    const option = `environment.etc.${JSON.stringify(name)}`;
-    if (!isAbsolutePath(path))
-      throw new UserError(`${option} is not a path below /etc`, [
-        "write it without `.`, `..`, `//` and slashes at the ends",
-      ]);
-    if (!file.enable) return [];
-    if ((file.text === null) === (file.target === null))
-      throw new UserError(`${option} wants either \`text\` or \`target\``);
-    if (file.target !== null) return [symlink(path, file.target)];
-    const text = file.text ?? "";
-    return [{ kind: "text", path, text: text === "" || text.endsWith("\n") ? text : `${text}\n`, mode: file.mode }];
+function etcFiles({ environment }: SystemConfig): FilePlan[] {
+  return declaredFiles(environment).flatMap(([path, { text, target, mode }]): FilePlan[] => {
+    if (target !== null) return [symlink(path, target)];
+    if (text === null) return [];
+    return [
+      { kind: "text", path, text: text === "" || text.endsWith("\n") ? text : `${text}\n`, mode: mode ?? "0644" },
+    ];
   });
+}
+
+/** What is copied from the fleet's folder. */
+export function sourcesPlan({ environment }: SystemConfig): readonly SourcePlan[] {
+  return declaredFiles(environment).flatMap(([path, { source, mode }]) =>
+    source === null ? [] : [{ kind: "source" as const, path, source, mode }],
+  );
+}
+
+function declaredFiles({ etc, opt }: SystemConfig["environment"]) {
+  const below = (folder: string, files: typeof etc) =>
+    Object.entries(files).map(([name, file]) => [`${folder}/${name}`, file] as const);
+  return [...below("/etc", etc), ...below("/opt", opt)].filter(([, { enable }]) => enable);
 }

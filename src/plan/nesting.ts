@@ -1,12 +1,7 @@
 /** Entries that lie inside others. */
-import type { Declared } from "./declared-entries.ts";
-import type { PersistenceEntry } from "./persistence.ts";
-
-/** Another entry that an entry lies in. */
-export interface Outer {
-  readonly path: string;
-  readonly persistRoot: string;
-}
+import type { Problem } from "../errors.ts";
+import { foldersAbove } from "../paths.ts";
+import type { PersistenceEntry } from "./persistence-plan.ts";
 
 /** Whether the outer entry holds it already. */
 export function isRedundant({ within, persistRoot }: Pick<PersistenceEntry, "within" | "persistRoot">): boolean {
@@ -14,24 +9,24 @@ export function isRedundant({ within, persistRoot }: Pick<PersistenceEntry, "wit
 }
 
 /** The nearest entry that holds `path`. */
-export function outerEntry(path: string, entries: ReadonlyMap<string, Declared>): Declared | undefined {
+export function outerEntry(path: string, entries: ReadonlyMap<string, PersistenceEntry>): PersistenceEntry | undefined {
   const folder = foldersAbove(path).findLast((above) => entries.has(above));
   return folder === undefined ? undefined : entries.get(folder);
 }
 
-/** What keeps an entry from being placed inside another, each as one text. */
-export function nestingProblems(entry: Declared, entries: ReadonlyMap<string, Declared>): string[] {
+/** What keeps an entry from being placed inside another. */
+export function nestingProblems(entry: PersistenceEntry, entries: ReadonlyMap<string, PersistenceEntry>): Problem[] {
   const holder = outerEntry(entry.path, entries);
   if (holder === undefined) return [];
-  const places = `(declared at ${entry.declaredAt.join(", ")} and at ${holder.declaredAt.join(", ")})`;
-  if (holder.kind === "file") return [`${entry.path}: ${holder.path}, above it, is declared as a file ${places}`];
-  if (holder.how === "symlink" && holder.persistRoot !== entry.persistRoot)
-    return [`${entry.path}: ${holder.path}, above it, is a link to ${holder.persistRoot}; make it a bind ${places}`];
+  const at = [...new Set([...entry.declaredAt, ...holder.declaredAt])];
+  const cannot = `${entry.path} cannot be persisted`;
+  if (holder.kind === "file")
+    return [
+      { what: `${cannot}: ${holder.path}, above it, is a file`, at, fix: "make that one a directory, or remove it" },
+    ];
+  if (holder.how === "symlink" && holder.persistRoot !== entry.persistRoot) {
+    const what = `${cannot}: ${holder.path}, above it, is a link to ${holder.persistRoot}`;
+    return [{ what, at, fix: `write how: "bind" for ${holder.path}` }];
+  }
   return [];
-}
-
-/** `/a/b/c` → `/a`, `/a/b` */
-export function foldersAbove(path: string): string[] {
-  const parts = path.split("/").slice(1, -1);
-  return parts.map((_, i) => `/${parts.slice(0, i + 1).join("/")}`);
 }

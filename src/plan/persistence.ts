@@ -1,149 +1,103 @@
 /** What survives a boot: where it lives, where it appears, whose it is. */
-import { UserError } from "../modules/errors.ts";
+import type { Problem } from "../errors.ts";
+import { isBelow } from "../paths.ts";
 import type { SystemConfig } from "../system/options.ts";
-import { type Declared, declaredEntries, type Home, homesOf } from "./declared-entries.ts";
-import { foldersAbove, nestingProblems, type Outer, outerEntry } from "./nesting.ts";
-import { isWithin, problemsOf } from "./refusals.ts";
-
-export interface PersistencePlan {
-  /** Where the framework keeps what it has to remember: `/persist`. */
-  readonly persistRoot: string;
-  /** Sorted by path; no two have the same. */
-  readonly entries: readonly PersistenceEntry[];
-  /** Folders above entries, on the persist roots and on the fresh root alike, that are made where they are missing; sorted. */
-  readonly parents: readonly PersistenceParent[];
-  /** Homes on the persist root whose `.keys` are given to their user. */
-  readonly keys: readonly KeysFolder[];
-}
-
-export interface PersistenceEntry {
-  readonly kind: "directory" | "file";
-  /** Where the host sees it: `/var/log`. */
-  readonly path: string;
-  /** Where its data lives: `/persist/var/log`. */
-  readonly source: string;
-  readonly persistRoot: string;
-  /** A bind mount of the data, or a link to it. */
-  readonly how: "bind" | "symlink";
-  readonly user: string;
-  readonly group: string;
-  /** Octal, four digits. */
-  readonly mode: string;
-  /** Whether nobody declared user, group or mode: then those count that the host's packages give it, if they have it. */
-  readonly asShipped: boolean;
-  /**
-   * Another entry that this one lies in. Where both have one persist root, the outer one holds it already, and it is
-   * redundant: its data is made as declared, and no more.
-   */
-  readonly within: Outer | null;
-  /** Options of the bind mount, besides `bind`. */
-  readonly mountOptions: readonly string[];
-  /** What it is for, in a few words; empty if nobody said. */
-  readonly purpose: string;
-  /** Each `file:line` of a module that declares it. */
-  readonly declaredAt: readonly string[];
-}
-
-export interface PersistenceParent {
-  readonly path: string;
-  readonly user: string;
-  readonly group: string;
-  readonly mode: string;
-  /** The primary user's home: its owner is set even where it exists already. */
-  readonly ensured: boolean;
-}
-
-export interface KeysFolder {
-  /** `/persist/home/alice/.keys` */
-  readonly path: string;
-  readonly user: string;
-  readonly group: string;
-}
+import { agreed, agreedOptions, heldByPersons, wanted } from "./agreement.ts";
+import { type Declared, declaredEntries } from "./declared-entries.ts";
+import { type DiskPlan, mountedFilesystems } from "./disk-plan.ts";
+import { entryProblems } from "./entry-problems.ts";
+import type { FilePlan, SourcePlan } from "./file-plan.ts";
+import { homesOf } from "./homes.ts";
+import { hiddenBy } from "./managed.ts";
+import { nestingProblems, outerEntry } from "./nesting.ts";
+import { type AssumedOwner, ownersOf, unsafeWays } from "./owners.ts";
+import { parentsOf } from "./parents.ts";
+import { namedPersistRoots } from "./persist-roots.ts";
+import type { KeysFolder, PersistenceEntry, PersistencePlan } from "./persistence-plan.ts";
+import type { PlanProblem } from "./problem.ts";
 
 /**
- * The entries of a configuration.
- * @throws UserError with every entry that cannot be: not absolute, below a place that no entry may be in, declared
- *   twice in different ways, owned by somebody the host does not have
+ * The entries of a configuration. A problem is every entry that cannot be: not absolute, below a place that no entry may
+ * be in, declared twice in different ways, owned by somebody the host does not have.
  */
-export function persistencePlan(config: SystemConfig): PersistencePlan {
-  const homes = homesOf(config);
-  const declared = declaredEntries(config, homes);
-  const problems = declared.flatMap((entry) => problemsOf(entry, config));
-  const same = Map.groupBy(declared, (entry) => entry.path);
-  const byPath = new Map([...same].map(([path, entries]) => [path, united(entries, problems)]));
-  const entries = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-  problems.push(...entries.flatMap((entry) => nestingProblems(entry, byPath)));
-  if (problems.length > 0) {
-    throw new UserError(
-      problems.length === 1 ? "an entry cannot be persisted" : `${problems.length} entries cannot be persisted`,
-      problems,
+export function persistencePlan(
+  config: SystemConfig,
+  disk: DiskPlan,
+  files: readonly (FilePlan | SourcePlan)[],
+  problems: PlanProblem[],
+): PersistencePlan {
+  const filesystems = mountedFilesystems(disk);
+  const all = heldByPersons(wanted(declaredEntries(config, problems)));
+  // What is on a filesystem that a person mounts there survives anyway: the framework's own entry would hide it, or be hidden.
+  const persons = new Set(all.filter(({ byFramework }) => !byFramework).map(({ path }) => path));
+  const survives = (path: string) =>
+    filesystems.some(({ mountpoint, neededForBoot }) =>
+      neededForBoot ? path === mountpoint : path === mountpoint || isBelow(path, mountpoint),
     );
+  const declared = all.filter(({ path }) => persons.has(path) || !survives(path));
+  problems.push(...entryProblems(declared, config));
+  const ownerOf = ownersOf(declared, config, problems);
+  const byPath = new Map<string, PersistenceEntry>();
+  for (const [path, same] of Map.groupBy(declared, (entry) => entry.path)) {
+    byPath.set(path, united(path, same, ownerOf(path), problems));
   }
+  const entries = [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const parents = parentsOf(entries, ownerOf, config, disk);
+  problems.push(...entries.flatMap((entry) => hidingProblems(entry, files)));
+  problems.push(...entries.flatMap((entry) => nestingProblems(entry, byPath)), ...unsafeWays(entries, ownerOf));
   return {
     persistRoot: config.nixfleet.impermanence.persistRoot,
-    entries: entries.map(({ parent: _parent, ...entry }) => {
+    roots: namedPersistRoots(config),
+    entries: entries.map((entry) => {
       const holder = outerEntry(entry.path, byPath);
       return { ...entry, within: holder === undefined ? null : { path: holder.path, persistRoot: holder.persistRoot } };
     }),
-    parents: parentsOf(entries, homes, config),
-    keys: keysFolders(config, homes),
+    parents,
+    ephemeral: [...new Set(config.nixfleet.impermanence.ephemeral)].sort(),
+    keys: keysFolders(entries, config),
   };
 }
 
-function united(same: readonly Declared[], problems: string[]): Declared {
-  const [first, ...others] = same;
-  if (first === undefined) throw new Error("an entry without a declaration");
-  const different = others.find((other) => definition(other) !== definition(first));
-  if (different !== undefined) {
-    problems.push(
-      `${first.path}: declared in two ways, at ${first.declaredAt.join(", ")} and at ${different.declaredAt.join(", ")}: make them alike, or remove one`,
-    );
-  }
-  const purpose = same.find((entry) => entry.purpose !== "")?.purpose ?? "";
-  const asShipped = same.every((entry) => entry.asShipped);
-  return { ...first, asShipped, purpose, declaredAt: [...new Set(same.flatMap((entry) => entry.declaredAt))] };
-}
-
-function definition({ purpose: _purpose, declaredAt: _declaredAt, asShipped: _asShipped, ...rest }: Declared): string {
-  return JSON.stringify(rest);
-}
-
-/** Every folder above an entry: the user's inside a home, root's elsewhere, or as `parent` of the entry says. */
-function parentsOf(
-  entries: readonly Declared[],
-  homes: ReadonlyMap<string, Home>,
-  config: SystemConfig,
-): PersistenceParent[] {
-  const parents = new Map<string, PersistenceParent>();
-  const homeList = [...homes.values()];
-  const standard = (path: string): PersistenceParent => {
-    const home = homeList.find((candidate) => isWithin(path, candidate.path));
-    const { user, group } = home ?? { user: "root", group: "root" };
-    const ensured = path === homes.get(config.hostSpec.userName)?.path;
-    return { path, user, group, mode: path === home?.path ? "0700" : "0755", ensured };
-  };
-  for (const entry of entries) {
-    for (const path of foldersAbove(entry.path)) parents.set(path, parents.get(path) ?? standard(path));
-  }
-  for (const { path: entryPath, parent } of entries) {
-    const path = foldersAbove(entryPath).at(-1);
-    if (path === undefined || (parent.user === null && parent.group === null && parent.mode === null)) continue;
-    const usual = standard(path);
-    const user = parent.user ?? usual.user;
-    const group = parent.group ?? (parent.user === null ? usual.group : parent.user);
-    parents.set(path, { ...usual, user, group, mode: parent.mode?.padStart(4, "0") ?? usual.mode });
-  }
-  const home = homes.get(config.hostSpec.userName);
-  if (home !== undefined && config.nixfleet.impermanence.enable) {
-    for (const path of [...foldersAbove(home.path), home.path]) parents.set(path, parents.get(path) ?? standard(path));
-  }
-  return [...parents.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-function keysFolders(config: SystemConfig, homes: ReadonlyMap<string, Home>): KeysFolder[] {
-  const home = homes.get(config.hostSpec.userName);
-  if (home === undefined || !config.nixfleet.impermanence.enable) return [];
+function hidingProblems(entry: PersistenceEntry, files: readonly (FilePlan | SourcePlan)[]): Problem[] {
+  const hidden = hiddenBy(entry, files);
+  if (hidden === undefined) return [];
+  const cannot = `${entry.path} cannot be persisted`;
   return [
-    { path: `${config.nixfleet.impermanence.persistRoot}${home.path}/.keys`, user: home.user, group: home.group },
+    hidden === entry.path
+      ? { what: `${cannot}: the declaration makes it at every boot`, at: entry.declaredAt, fix: "remove the entry" }
+      : {
+          what: `${cannot}: it would hide ${hidden}, which the declaration makes`,
+          at: entry.declaredAt,
+          fix: `persist paths beside ${hidden} instead`,
+        },
   ];
+}
+
+function united(path: string, same: readonly Declared[], owner: AssumedOwner, problems: Problem[]): PersistenceEntry {
+  const field = <T>(what: string, value: (one: Declared) => T | null) => agreed(path, what, same, value, problems);
+  // Which of the two it is, no person can say otherwise than the framework: programs expect one.
+  const kinds = same.length === 1 ? same : same.map((one) => ({ ...one, byFramework: false }));
+  const kind = agreed(path, "kinds", kinds, (one) => one.kind, problems) ?? "directory";
+  const persistRoot = field("persist roots", (one) => one.persistRoot) ?? "";
+  return {
+    kind,
+    path,
+    source: `${persistRoot}${path}`,
+    persistRoot,
+    // A program that saves by renaming cannot do so over a bind mount (rename(2), EBUSY); over a link it can.
+    how: field("ways to place it", (one) => one.how) ?? (kind === "file" ? "symlink" : "bind"),
+    ...owner,
+    within: null,
+    mountOptions: agreedOptions(path, same, problems),
+    purpose: same.find((one) => one.purpose !== "")?.purpose ?? "",
+    declaredAt: same.length === 1 ? (same[0]?.declaredAt ?? []) : [...new Set(same.flatMap((one) => one.declaredAt))],
+    byFramework: same.every(({ byFramework }) => byFramework),
+  };
+}
+
+function keysFolders(entries: readonly PersistenceEntry[], config: SystemConfig): KeysFolder[] {
+  const home = homesOf(config).get(config.hostSpec.userName);
+  if (home === undefined || !config.nixfleet.impermanence.enable) return [];
+  const keys = entries.find(({ path }) => path === `${home.path}/.keys`);
+  return keys === undefined ? [] : [{ path: keys.source, user: home.user, group: home.group }];
 }

@@ -1,28 +1,46 @@
 /** What a running host does to become what a new plan declares, without a reboot. */
-import type { FilePlan } from "./files.ts";
+
+import { isWithin } from "../paths.ts";
+import { FRESH_MARK, PLACED_LIST, UNSETTLED_MARK } from "./activation.ts";
+import type { FilePlan } from "./file-plan.ts";
 import { isRedundant } from "./nesting.ts";
-import type { PersistenceEntry } from "./persistence.ts";
+import type { PersistenceEntry, PersistenceParent } from "./persistence-plan.ts";
+import { isConnectingPath, isConnectingUnit, readersOf } from "./switch-readers.ts";
 
 /** What a closure says of itself, as far as a running host can follow it. */
-export interface Running {
+export interface Described {
   /** `/nix/store/<digest>-debian-<suite>` */
   readonly packages: string;
   readonly files: readonly FilePlan[];
-  readonly entries: readonly SwitchedEntry[];
   /** Everything else of its plan, to be compared and no more. */
   readonly rest: Readonly<Record<string, unknown>>;
 }
 
-export type SwitchedEntry = Pick<
-  PersistenceEntry,
-  "kind" | "path" | "source" | "persistRoot" | "how" | "mountOptions" | "within"
->;
+export interface Declared<Entry extends SwitchedEntry = SwitchedEntry> extends Described {
+  readonly entries: readonly Entry[];
+  readonly parents: readonly Pick<PersistenceParent, "path" | "user" | "mode">[];
+}
+
+/** What is there on a host that runs. */
+export interface Running {
+  /** The closure that was booted: its packages, kernel and users are those that run. */
+  readonly booted: Described;
+  /** The declared files of every closure whose files may be there: of several where a switch failed in part. */
+  readonly files: readonly (readonly FilePlan[])[];
+  readonly placed: readonly PlacedEntry[];
+}
+
+export type PlacedEntry = Pick<PersistenceEntry, "kind" | "how" | "persistRoot" | "path" | "mountOptions">;
+
+export type SwitchedEntry = PlacedEntry & Pick<PersistenceEntry, "within">;
 
 export interface SwitchPlan<Entry extends SwitchedEntry = SwitchedEntry> {
   /** Entries that are no longer declared, or otherwise; the innermost first. Their data stays where it is. */
   readonly unplaced: readonly Removal[];
-  /** The outermost first. */
-  readonly placed: readonly Placement<Entry>[];
+  /** The outermost first. The host itself knows which of them hold something, and so are for the next boot. */
+  readonly placed: readonly Entry[];
+  /** Entries for the next boot: somebody but root may change a folder above them while they would be placed. */
+  readonly postponed: readonly Entry[];
   /** Declared files that are new or other than before, by path. */
   readonly written: readonly string[];
   /** Declared files that are no longer declared, by path. */
@@ -38,56 +56,77 @@ export interface SwitchPlan<Entry extends SwitchedEntry = SwitchedEntry> {
 }
 
 export interface Removal {
-  readonly entry: SwitchedEntry;
+  readonly entry: PlacedEntry;
   /** Whether its data remains that of an entry, which is only placed otherwise. */
   readonly remains: boolean;
 }
 
-export interface Placement<Entry extends SwitchedEntry = SwitchedEntry> {
-  readonly entry: Entry;
-  /** Paths of the entries of before that lie in it, so that the persist root holds a part of it already. */
-  readonly inside: readonly string[];
-}
-
-export function switchPlan<Entry extends SwitchedEntry>(
-  before: Running,
-  after: Omit<Running, "entries"> & { readonly entries: readonly Entry[] },
-): SwitchPlan<Entry> {
-  const old = new Map(before.entries.map((entry) => [entry.path, placement(entry)]));
-  const now = new Map(after.entries.map((entry) => [entry.path, placement(entry)]));
-  const unplaced = before.entries.filter((entry) => !isRedundant(entry) && now.get(entry.path) !== placement(entry));
-  const sources = new Map(after.entries.map((entry) => [entry.path, entry.source]));
-  // What the outer one is mounted over, and shows as well: to unmount it first would leave it empty for a while.
-  const covered = new Set(after.entries.filter(isRedundant).map(({ path }) => path));
-  const placed = after.entries.filter((entry) => !isRedundant(entry) && old.get(entry.path) !== placement(entry));
+export function switchPlan<Entry extends SwitchedEntry>(before: Running, after: Declared<Entry>): SwitchPlan<Entry> {
+  const old = new Map(before.placed.map((entry) => [entry.path, placement(entry)]));
+  const declared = after.entries.filter((entry) => !isRedundant(entry));
+  const now = new Map(declared.map((entry) => [entry.path, placement(entry)]));
+  const sources = new Map(after.entries.map(({ path, persistRoot }) => [path, persistRoot]));
+  // What an outer one holds from the next boot on stays in its place until then.
+  const held = new Set(after.entries.filter(isRedundant).map(({ path }) => path));
+  const gone = before.placed.filter((entry) => now.get(entry.path) !== placement(entry));
+  // What the closure manages inside an entry only activation shows in it.
+  const managed = [...before.files.flat(), ...after.files].map(({ path }) => path);
+  const isShown = ({ path }: PlacedEntry) => managed.some((file) => isWithin(file, path));
+  const unplaced = gone
+    .filter((entry) => !isShown(entry))
+    .map((entry) => ({ entry, remains: sources.get(entry.path) === entry.persistRoot }))
+    .filter(({ entry, remains }) => !remains || !held.has(entry.path));
+  const placed = declared.filter((entry) => old.get(entry.path) !== placement(entry));
+  const isSafe = (entry: Entry) =>
+    entry.within === null &&
+    !isShown(entry) &&
+    after.parents.every((parent) => !isAbove(parent.path, entry.path) || isRootsAlone(parent));
   const files = changedFiles(before.files, after.files);
+  const sinceBoot = changedFiles([before.booted.files], after.files);
+  const persisted = [...before.placed, ...after.entries].map(({ path }) => path);
+  const isLiveHere = (path: string) => isLive(path) && !persisted.some((folder) => isWithin(path, folder));
   return {
-    unplaced: unplaced
-      .map((entry) => ({ entry, remains: sources.get(entry.path) === entry.source }))
-      .filter(({ entry, remains }) => !remains || entry.how === "symlink" || !covered.has(entry.path))
-      .toReversed(),
-    placed: placed.map((entry) => ({
-      entry,
-      inside: before.entries
-        .filter((other) => other.persistRoot === entry.persistRoot && other.path.startsWith(`${entry.path}/`))
-        .map(({ path }) => path),
-    })),
-    written: files.written.filter(isLive),
-    removed: files.removed.filter(isLive),
+    unplaced: unplaced.toSorted((a, b) => (a.entry.path < b.entry.path ? 1 : -1)),
+    placed: placed.filter(isSafe),
+    postponed: placed.filter((entry) => !isSafe(entry)),
+    written: files.written.filter(isLiveHere),
+    removed: files.removed.filter(isLiveHere),
     units: changedUnits(files, after.files),
     atNextBoot: [
-      ...(before.packages === after.packages ? [] : ["packages, with the kernel among them"]),
+      ...(before.booted.packages === after.packages ? [] : ["packages, with the kernel among them"]),
       ...Object.keys(after.rest)
-        .filter((part) => JSON.stringify(before.rest[part]) !== JSON.stringify(after.rest[part]))
+        .filter((part) => JSON.stringify(before.booted.rest[part]) !== JSON.stringify(after.rest[part]))
         .sort(),
-      ...[...files.written, ...files.removed].filter((path) => !isLive(path)).sort(),
+      ...gone.filter(isShown).map(({ path }) => path),
+      ...[...sinceBoot.written, ...sinceBoot.removed].filter((path) => !isLiveHere(path)).sort(),
     ],
   };
 }
 
+/** Whether nothing is left to be done but by a boot. */
+export function isDone({ unplaced, placed, postponed, written, removed }: SwitchPlan): boolean {
+  return [unplaced, placed, postponed, written, removed].every((list) => list.length === 0);
+}
+
+/** Whether what it changes at once can cut the connection that it came by. */
+export function touchesNetwork({ unplaced, placed, written, removed, units }: SwitchPlan): boolean {
+  const paths = [...written, ...removed, ...unplaced.map(({ entry }) => entry.path), ...placed.map(({ path }) => path)];
+  return (
+    paths.some(isConnectingPath) || [...units.started, ...units.restarted, ...units.stopped].some(isConnectingUnit)
+  );
+}
+
 /** All that where and how it is placed depends on: for other owners and modes nothing is to be done. */
-function placement(entry: SwitchedEntry): string {
-  return JSON.stringify([entry.kind, entry.source, entry.how, entry.mountOptions, isRedundant(entry)]);
+function placement({ kind, how, persistRoot, mountOptions }: PlacedEntry): string {
+  return JSON.stringify([kind, how, persistRoot, how === "bind" ? mountOptions : []]);
+}
+
+function isAbove(folder: string, path: string): boolean {
+  return folder !== path && isWithin(path, folder);
+}
+
+function isRootsAlone({ user, mode }: Pick<PersistenceParent, "user" | "mode">): boolean {
+  return ["root", "0"].includes(user) && (Number.parseInt(mode, 8) & 0o022) === 0;
 }
 
 interface ChangedFiles {
@@ -95,18 +134,27 @@ interface ChangedFiles {
   readonly removed: readonly string[];
 }
 
-function changedFiles(before: readonly FilePlan[], after: readonly FilePlan[]): ChangedFiles {
-  const old = new Map(before.map((file) => [file.path, JSON.stringify(file)]));
+function changedFiles(befores: readonly (readonly FilePlan[])[], after: readonly FilePlan[]): ChangedFiles {
+  const declared = after.filter(isDeclared);
+  const olds = befores.map((files) => new Map(files.map((file) => [file.path, JSON.stringify(file)])));
   const now = new Set(after.map(({ path }) => path));
+  const all = new Set(befores.flatMap((files) => files.filter(isDeclared).map(({ path }) => path)));
   return {
-    written: after.filter((file) => old.get(file.path) !== JSON.stringify(file)).map(({ path }) => path),
-    removed: before.map(({ path }) => path).filter((path) => !now.has(path)),
+    written: declared
+      .filter((file) => olds.some((old) => old.get(file.path) !== JSON.stringify(file)))
+      .map(({ path }) => path),
+    removed: [...all].filter((path) => !now.has(path)).sort(),
   };
 }
 
-/** Nobody but root can change anything in /etc while the files are put there; what mounts /etc/fstab names is mounted. */
+/** Not what a root says of itself. */
+function isDeclared({ path }: FilePlan): boolean {
+  return ![PLACED_LIST, FRESH_MARK, UNSETTLED_MARK].includes(path);
+}
+
+/** switch.sh looks whether nobody but root can change anything there; what mounts /etc/fstab names is mounted. */
 function isLive(path: string): boolean {
-  return path.startsWith("/etc/") && path !== "/etc/fstab";
+  return (path.startsWith("/etc/") && path !== "/etc/fstab") || path.startsWith("/opt/");
 }
 
 const UNITS = "/etc/systemd/system/";
@@ -132,7 +180,9 @@ function changedUnits({ written, removed }: ChangedFiles, after: readonly FilePl
   const started = names(changed.map((unit) => unit.wanted)).filter((unit) => !isMasked(unit));
   return {
     started,
-    restarted: own.filter((unit) => !started.includes(unit) && !isMasked(unit)),
+    restarted: names([...own, ...[...written, ...removed].flatMap(readersOf)]).filter(
+      (unit) => !started.includes(unit) && !isMasked(unit),
+    ),
     stopped: names([
       ...own.filter(isMasked),
       ...gone.map((unit) => unit.wanted).filter((unit) => !stillWanted.has(unit)),
@@ -143,42 +193,4 @@ function changedUnits({ written, removed }: ChangedFiles, after: readonly FilePl
 
 function names(found: readonly (string | undefined)[]): string[] {
   return [...new Set(found)].filter((name) => name !== undefined).sort();
-}
-
-/** Lines for src/host/switch.sh, whose fields have tabs between; `-` where there is nothing to say. */
-export function switchList(
-  plan: SwitchPlan,
-  homes: readonly { readonly name: string; readonly home: string }[],
-): string {
-  const userOf = (path: string) =>
-    homes.find(({ name, home }) => name !== "root" && path.startsWith(`${home}/`))?.name ?? "-";
-  const lines = [
-    ...plan.unplaced.map(({ entry, remains }) => [
-      "unplace",
-      entry.kind,
-      entry.how,
-      userOf(entry.path),
-      entry.persistRoot,
-      entry.path,
-      entry.source,
-      remains ? "changed" : "gone",
-    ]),
-    ...plan.placed.flatMap(({ entry, inside }) => inside.map((path) => ["inside", entry.path, path])),
-    ...plan.placed.map(({ entry, inside }) => [
-      "place",
-      entry.kind,
-      entry.how,
-      ["bind", ...entry.mountOptions].join(","),
-      userOf(entry.path),
-      inside.length > 0 ? "part" : "none",
-      entry.persistRoot,
-      entry.path,
-    ]),
-    ...plan.written.map((path) => ["write", path]),
-    ...plan.removed.map((path) => ["remove", path]),
-    ...plan.units.stopped.map((unit) => ["stop", unit]),
-    ...plan.units.restarted.map((unit) => ["try-restart", unit]),
-    ...plan.units.started.map((unit) => ["start", unit]),
-  ];
-  return lines.map((fields) => `${fields.join("\t")}\n`).join("");
 }

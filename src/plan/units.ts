@@ -1,15 +1,14 @@
 /** systemd units as files. */
-import { UserError } from "../modules/errors.ts";
 import type { SystemConfig } from "../system/options.ts";
 import type { UnitSetting } from "../system/systemd.ts";
-import type { FilePlan } from "./files.ts";
+import type { MadeFilePlan } from "./file-plan.ts";
 
 const FOLDER = "/etc/systemd/system";
 
 type Sections = Readonly<Record<string, Readonly<Record<string, UnitSetting>>>>;
 
 /** The units' own files, and the links by which others want them. */
-export function unitFiles(systemd: SystemConfig["systemd"]): FilePlan[] {
+export function unitFiles(systemd: SystemConfig["systemd"]): MadeFilePlan[] {
   return [
     ...Object.entries(systemd.services).flatMap(([name, service]) =>
       unit(`${name}.service`, service, serviceSections(service)),
@@ -24,11 +23,7 @@ interface Enabling {
   readonly requiredBy: readonly string[];
 }
 
-function unit(name: string, { enable, wantedBy, requiredBy }: Enabling, sections: Sections | null): FilePlan[] {
-  if (!/^[A-Za-z0-9:_.\\@-]+\.[a-z]+$/.test(name))
-    throw new UserError(`${JSON.stringify(name)} is not the name of a unit`, [
-      "write it with its ending, such as backup.timer",
-    ]);
+function unit(name: string, { enable, wantedBy, requiredBy }: Enabling, sections: Sections | null): MadeFilePlan[] {
   if (!enable) return [{ kind: "symlink", path: `${FOLDER}/${name}`, target: "/dev/null" }];
   const own = sections === null ? `/usr/lib/systemd/system/${name}` : `${FOLDER}/${name}`;
   const links = [...wantedBy.map((by) => `${by}.wants`), ...requiredBy.map((by) => `${by}.requires`)];

@@ -1,6 +1,7 @@
 /** The users and groups that a declaration adds to those of the Debian packages. */
-import { UserError } from "../modules/errors.ts";
+import { fnv } from "../fnv.ts";
 import type { SystemConfig } from "../system/options.ts";
+import type { PlanProblem } from "./problem.ts";
 
 export interface UsersPlan {
   /** Sorted by name. */
@@ -30,8 +31,8 @@ export interface GroupPlan {
   readonly members: readonly string[];
 }
 
-/** @throws UserError where two accounts would have one id */
-export function usersPlan(config: SystemConfig): UsersPlan {
+/** Problems are ids that two accounts would have, or that no declaration may use. */
+export function usersPlan(config: SystemConfig, problems: PlanProblem[]): UsersPlan {
   const { userName } = config.hostSpec;
   const declared = Object.values(config.users.users);
   const users = declared.map((user) => ({
@@ -61,13 +62,17 @@ export function usersPlan(config: SystemConfig): UsersPlan {
         : (config.users.groups[name].gid ?? idFrom(name, false)),
     members: [...names].sort(),
   }));
-  refuseSharedIds(
-    "user",
-    users.map(({ name, uid }) => ({ name, id: uid })),
-  );
-  refuseSharedIds(
-    "group",
-    groups.flatMap(({ name, gid }) => (gid === null ? [] : [{ name, id: gid }])),
+  problems.push(
+    ...idProblems(
+      "user",
+      users.map(({ name, uid }) => ({ name, id: uid, follows: false })),
+    ),
+    ...idProblems(
+      "group",
+      groups.flatMap(({ name, gid }) =>
+        gid === null ? [] : [{ name, id: gid, follows: config.users.groups[name] === undefined }],
+      ),
+    ),
   );
   return { users: users.sort(byName), groups: groups.sort(byName) };
 }
@@ -77,22 +82,50 @@ export function usersPlan(config: SystemConfig): UsersPlan {
  * for people, 400 to 899 for services, away from those that Debian hands out (100 and up, 999 and down, 1000 and up).
  */
 function idFrom(name: string, person: boolean): number {
-  let hash = 0x811c9dc5; // FNV-1a, 32 bits
-  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  const hash = fnv(name);
   return person ? 30000 + (hash % 30000) : 400 + (hash % 500);
 }
 
-function refuseSharedIds(
-  what: "user" | "group",
-  accounts: readonly { readonly name: string; readonly id: number }[],
-): void {
-  for (const [id, same] of Map.groupBy(accounts, (account) => account.id)) {
-    const [first, second] = same;
-    if (first === undefined || second === undefined) continue;
-    throw new UserError(`the ${what}s ${first.name} and ${second.name} have the same id ${id}`, [
-      `give one of them another: users.${what}s.${second.name}.${what === "user" ? "uid" : "gid"} = …`,
-    ]);
-  }
+/** Ids that no declaration may use, and why: https://systemd.io/UIDS-GIDS. */
+const RESERVED: readonly (readonly [first: number, last: number, whose: string])[] = [
+  [61184, 65519, "since systemd gives them to services with DynamicUser="],
+  [65534, 65535, "since the first is nobody's, and the second no id to programs that have 16 bits for one"],
+];
+
+interface Account {
+  readonly name: string;
+  readonly id: number;
+  /** Whether it is a group with the id of its user, whose problems cover it. */
+  readonly follows: boolean;
+}
+
+function idProblems(what: "user" | "group", accounts: readonly Account[]): PlanProblem[] {
+  const option = what === "user" ? "uid" : "gid";
+  const another = (name: string) => `give it another: users.${what}s.${name}.${option} = …`;
+  const reserved = accounts.flatMap(({ name, id, follows }): PlanProblem[] => {
+    const range = RESERVED.find(([first, last]) => id >= first && id <= last);
+    if (range === undefined || follows) return [];
+    const [first, last, whose] = range;
+    return [
+      {
+        what: `the ${what} ${name} cannot have the id ${id}: ${first} to ${last} are taken, ${whose}`,
+        at: [],
+        fix: another(name),
+        option: ["users", `${what}s`, name, option],
+      },
+    ];
+  });
+  const shared = [...Map.groupBy(accounts, ({ id }) => id)].flatMap(([id, [first, ...others]]): PlanProblem[] =>
+    others
+      .filter((other) => !(first?.follows && other.follows))
+      .map((other) => ({
+        what: `the ${what}s ${first?.name} and ${other.name} have the same id ${id}`,
+        at: [],
+        fix: another(other.name),
+        option: ["users", `${what}s`, other.name],
+      })),
+  );
+  return [...reserved, ...shared];
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {

@@ -1,56 +1,77 @@
 /** What the initrd's wipe needs to know. */
-import { UserError } from "../modules/errors.ts";
+import { layers } from "../layout/content.ts";
 import type { SystemConfig } from "../system/options.ts";
-import { type DiskPlan, filesystemAt } from "./disk.ts";
+import { type DiskPlan, filesystemAt } from "./disk-plan.ts";
+import { persistRootProblems, SUBVOLUME } from "./persist-roots.ts";
+import type { PlanProblem } from "./problem.ts";
 
 export interface WipePlan {
-  /** The label of the btrfs filesystem that holds `@root`. */
+  /** The label of the btrfs filesystem that holds the root. */
   readonly label: string;
+  /** Which of its subvolumes is the root: `@root`. */
+  readonly subvolume: string;
   /** An old root is deleted when it was retired longer ago than this, in days. */
   readonly retentionDays: number;
-  /** The newest old roots, this many, are kept however old they are. */
+  /** This many of the newest old roots stay, however old they are. */
   readonly keepNewest: number;
   /** When the wipe fails: boot the previous root, loudly, or halt. */
   readonly onFailure: "boot" | "halt";
 }
 
-/** `null` where the root is not ephemeral. @throws UserError where the disk has no `@root`, or what persists no subvolume */
-export function wipePlan(config: SystemConfig, disk: DiskPlan): WipePlan | null {
-  const { enable, persistRoot, retentionDays, keepNewest, onFailure } = config.nixfleet.impermanence;
+/** `null` where the root is not ephemeral. A problem is a disk that has no `@root`, or no subvolume for what persists. */
+export function wipePlan(config: SystemConfig, disk: DiskPlan, problems: PlanProblem[]): WipePlan | null {
+  const { enable, retentionDays, keepNewest, onFailure } = config.nixfleet.impermanence;
   if (!enable) return null;
-  const places = Object.values(config.disko.devices.disk).flatMap(({ declaredAt }) => declaredAt);
-  const declared = places.length === 0 ? [] : [`the disks are declared at ${[...new Set(places)].join(", ")}`];
-  const advice = [...declared, "use diskoTemplates.btrfsImpermanence, or give the disk layout such a subvolume"];
+  const at = [...new Set(Object.values(config.disko.devices.disk).flatMap(({ declaredAt }) => declaredAt))];
+  problems.push(...persistRootProblems(config, disk, at));
   const root = filesystemAt(disk, "/");
-  if (root?.subvolume !== "@root") {
-    throw new UserError("nixfleet.impermanence.enable wants a btrfs subvolume @root mounted at /", advice);
+  const subvolume = root?.subvolume ?? "/";
+  if (root === undefined || subvolume === "/") {
+    const what = "nixfleet.impermanence.enable wants a btrfs subvolume, such as @root, mounted at /";
+    problems.push({ what, at, fix: SUBVOLUME });
+    return null;
   }
   const store = filesystemAt(disk, "/nix");
   if (store !== undefined && store.label !== root.label) {
-    throw new UserError(
-      "nixfleet.impermanence.enable wants /nix on the same btrfs as @root, of whose store a fresh root is a snapshot",
-      [
-        ...declared,
-        `/ is on the filesystem ${root.label}, /nix on ${store.label}: make /nix the subvolume @nix of ${root.label}`,
-      ],
-    );
+    problems.push({
+      what: "nixfleet.impermanence.enable wants /nix on the same btrfs as @root, of whose store a fresh root is a snapshot",
+      at,
+      fix: `/ is on the filesystem ${root.label}, /nix on ${store.label}: make /nix the subvolume @nix of ${root.label}`,
+    });
   }
-  const roots = new Set([
-    persistRoot,
-    ...Object.keys(config.environment.persistence),
-    ...Object.keys(config.home.persistence),
-  ]);
-  for (const path of roots) {
-    const filesystem = filesystemAt(disk, path);
-    if (filesystem === undefined) {
-      throw new UserError(`nothing is mounted at the persist root ${path}, so what it persists would be wiped`, advice);
-    }
-    if (!filesystem.neededForBoot) {
-      throw new UserError(`the persist root ${path} is mounted after its entries are placed, so they would be wiped`, [
-        ...declared,
-        "remove neededForBoot: false from its filesystem: a persist root has true by default",
-      ]);
-    }
+  const names = subvolumeNames(disk, root.label);
+  const inside = names.find((name) => name.startsWith(`${subvolume}/`));
+  if (inside !== undefined) {
+    problems.push({
+      what: `the subvolume ${inside} is in ${subvolume}, which the wipe takes away with all that is in it`,
+      at,
+      fix: `name it beside ${subvolume}, such as @${inside.split("/").at(-1)}: it can be mounted at the same place`,
+    });
   }
-  return { label: root.label, retentionDays, keepNewest, onFailure };
+  // What scripts on the host make, each by its name.
+  const own = [`${subvolume}.new`, "@root.new", "@root.reserve", "@root.seen", "@root.seen-other", "old_roots"];
+  const taken = own.find((name) => names.some((one) => one === name || one.startsWith(`${name}/`)));
+  if (taken !== undefined) {
+    problems.push({
+      what: `the wipe makes and deletes a subvolume of the name ${taken} itself`,
+      at,
+      fix: "give the subvolume another name, such as @data",
+    });
+  }
+  const covering = ["/var", "/var/lib"].find((path) => filesystemAt(disk, path) !== undefined);
+  if (covering !== undefined) {
+    problems.push({
+      what: `a filesystem of its own on ${covering} would hide what a fresh root has there`,
+      at,
+      fix: `mount what holds your data below it, such as ${covering === "/var" ? "/var/spool" : "/var/lib/postgresql"}; or persist folders of ${covering} instead`,
+    });
+  }
+  return { label: root.label, subvolume, retentionDays, keepNewest, onFailure };
+}
+
+function subvolumeNames({ disks }: DiskPlan, label: string): readonly string[] {
+  return disks
+    .flatMap(({ partitions }) => partitions.flatMap(({ content }) => layers(content)))
+    .flatMap((content) => (content.kind === "btrfs" && content.label === label ? content.subvolumes : []))
+    .map(({ name }) => name);
 }

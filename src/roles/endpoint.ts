@@ -1,7 +1,7 @@
 /** A machine that somebody uses and that others look after, from afar: its user is no administrator. */
 
 import { defineModule } from "../fleet/options.ts";
-import { mkDefault } from "../modules/definition.ts";
+import { mkDefault } from "../modules/properties.ts";
 
 export const endpoint = defineModule({
   config: mkDefault({

@@ -1,7 +1,7 @@
 /** A small virtual machine: only what its own purpose adds, and a way in. */
 
 import { type Config, defineModule } from "../fleet/options.ts";
-import { mkDefault } from "../modules/definition.ts";
+import { mkDefault } from "../modules/properties.ts";
 
 export const microvmGuest = defineModule({
   config: mkDefault({

@@ -1,7 +1,7 @@
 /** A machine that is reached over the network. */
 
 import { defineModule } from "../fleet/options.ts";
-import { mkDefault } from "../modules/definition.ts";
+import { mkDefault } from "../modules/properties.ts";
 
 export const server = defineModule({
   config: mkDefault({

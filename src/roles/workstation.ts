@@ -1,7 +1,7 @@
 /** A machine that somebody sits in front of, and looks after. */
 
 import { defineModule } from "../fleet/options.ts";
-import { mkDefault } from "../modules/definition.ts";
+import { mkDefault } from "../modules/properties.ts";
 
 export const workstation = defineModule({
   config: mkDefault({

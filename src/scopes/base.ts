@@ -1,8 +1,10 @@
 /** The shell, and the tools that everybody expects at a prompt. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption, mkOption } from "../modules/option.ts";
+
+import { mkEnableOption, mkOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import * as types from "../modules/types.ts";
 import { defineModule } from "../system/options.ts";
+import { NixCode, type OnNixos, type ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const base = defineModule(
@@ -10,7 +12,7 @@ export const base = defineModule(
     options: {
       nixfleet: {
         base: {
-          enable: mkEnableOption("the tools that everybody expects at a prompt, with their state"),
+          enable: mkEnableOption("the usual command-line tools, with their state"),
           administrator: mkOption({
             type: types.bool,
             default: true,
@@ -55,7 +57,7 @@ export const base = defineModule(
         },
       },
       persistence: persisted({
-        directories: [{ directory: "/var/lib/sudo", mode: "0700", purpose: "whom sudo has lectured" }],
+        directories: [{ directory: "/var/lib/sudo", mode: "0700", purpose: "which users have seen sudo's lecture" }],
       }),
     },
     users: {
@@ -66,7 +68,7 @@ export const base = defineModule(
     systemd: {
       services: mkIf(({ nixfleet }) => nixfleet.impermanence.enable, {
         "nixfleet-git": {
-          description: "Let git keep the primary user's settings in .config/git: it writes there what exists",
+          description: "Create git's configuration files in .config/git, so that git writes there",
           wantedBy: ["multi-user.target"],
           before: ["ssh.service", "systemd-user-sessions.service"],
           serviceConfig: {
@@ -86,10 +88,10 @@ export const base = defineModule(
           {
             directory: ".config/git",
             mode: "0700",
-            purpose: "git's configuration, and credentials that it is to store",
+            purpose: "git's configuration and stored credentials",
           },
           { directory: ".gnupg", mode: "0700", purpose: "GnuPG's keys and trust" },
-          { directory: ".local/state/less", mode: "0700", purpose: "what was searched for in less" },
+          { directory: ".local/state/less", mode: "0700", purpose: "less's search history" },
           { directory: ".config/tmux", purpose: "tmux's configuration and plugins" },
           { directory: ".local/state/vim", mode: "0700", purpose: "vim's marks, histories and undo files" },
           { directory: ".vim", purpose: "vim's configuration and plugins" },
@@ -98,3 +100,36 @@ export const base = defineModule(
     },
   }),
 );
+
+export const baseOnNixos: OnNixos<ScopeConfig<typeof base>> = {
+  enabled: ({ nixfleet }) => nixfleet.base.enable,
+  options: ({ hostSpec, nixfleet, environment }) => ({
+    environment: { extraInit: environment.etc["profile.d/nixfleet-state.sh"]?.text ?? "" },
+    ...(nixfleet.impermanence.enable
+      ? {
+          systemd: {
+            services: {
+              "nixfleet-git": {
+                description: "Create git's configuration files in .config/git, so that git writes there",
+                wantedBy: ["multi-user.target"],
+                before: ["sshd.service", "systemd-user-sessions.service"],
+                serviceConfig: {
+                  Type: "oneshot",
+                  User: hostSpec.userName,
+                  WorkingDirectory: "~",
+                  UMask: "0077",
+                  ExecStart: new NixCode(`"\${pkgs.coreutils}/bin/touch .config/git/config .config/git/credentials"`),
+                },
+              },
+            },
+          },
+        }
+      : {}),
+  }),
+  etc: /^(profile\.d\/nixfleet-state\.sh|vim\/vimrc\.local)$/,
+  units: /^nixfleet-git$/,
+  paths: () => ({ "/var/lib/sudo": { path: "/var/db/sudo/lectured" } }),
+  lost: () => [
+    "vim keeps its marks and undo files elsewhere than in .local/state/vim, which persists: say so in .vim/vimrc",
+  ],
+};

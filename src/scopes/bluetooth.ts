@@ -1,8 +1,10 @@
 /** Bluetooth. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption, mkOption } from "../modules/option.ts";
+
+import { mkEnableOption, mkOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import * as types from "../modules/types.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const bluetooth = defineModule(
@@ -14,7 +16,7 @@ export const bluetooth = defineModule(
           powerOnBoot: mkOption({
             type: types.bool,
             default: true,
-            description: "Whether adapters are on without anybody asking for it.",
+            description: "Whether adapters are powered on at boot.",
           }),
         },
       },
@@ -36,3 +38,12 @@ export const bluetooth = defineModule(
     },
   }),
 );
+
+export const bluetoothOnNixos: OnNixos<ScopeConfig<typeof bluetooth>> = {
+  enabled: ({ hardware }) => hardware.bluetooth.enable,
+  options: ({ hardware }) => ({
+    hardware: { bluetooth: { enable: true, powerOnBoot: hardware.bluetooth.powerOnBoot } },
+  }),
+  packages: ["bluez"],
+  etc: /^bluetooth\/main\.conf$/,
+};

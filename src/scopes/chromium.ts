@@ -1,7 +1,9 @@
 /** The Chromium browser. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const chromium = defineModule({
@@ -15,3 +17,8 @@ export const chromium = defineModule({
     },
   }),
 });
+
+export const chromiumOnNixos: OnNixos<ScopeConfig<typeof chromium>> = {
+  // programs.chromium of NixOS only writes policies; the package is one of environment.systemPackages.
+  enabled: ({ programs }) => programs.chromium.enable,
+};

@@ -1,11 +1,13 @@
 /** cron: jobs that run again and again. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const cron = defineModule({
-  options: { services: { cron: { enable: mkEnableOption("cron: jobs that run again and again") } } },
+  options: { services: { cron: { enable: mkEnableOption("cron, which runs jobs periodically") } } },
   config: mkIf(({ services }) => services.cron.enable, {
     environment: {
       systemPackages: ["cron"],
@@ -15,3 +17,10 @@ export const cron = defineModule({
     },
   }),
 });
+
+export const cronOnNixos: OnNixos<ScopeConfig<typeof cron>> = {
+  enabled: ({ services }) => services.cron.enable,
+  options: () => ({ services: { cron: { enable: true } } }),
+  packages: ["cron"],
+  paths: () => ({ "/var/spool/cron/crontabs": { path: "/var/cron", mode: "0710" } }),
+};

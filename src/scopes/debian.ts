@@ -1,6 +1,7 @@
 /** What Debian does on a host that changes, and that one made whole by its closure has no use for. */
-import { mkDefault } from "../modules/definition.ts";
+import { mkDefault } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 
 const NEEDLESS = [
   // Packages come with the closure; /usr is read-only.
@@ -19,10 +20,14 @@ const NEEDLESS = [
 ];
 
 /** Of base-passwd and systemd, which every host has. */
-const USERS =
-  "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody systemd-network";
-const GROUPS =
-  "root daemon bin sys adm tty disk lp mail news uucp man proxy kmem dialout fax voice cdrom floppy tape sudo audio dip www-data backup operator list irc src shadow utmp video sasl plugdev staff games users nogroup systemd-journal systemd-network input render kvm";
+export const USERS: readonly string[] =
+  "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody systemd-network".split(
+    " ",
+  );
+export const GROUPS: readonly string[] =
+  "root daemon bin sys adm tty disk lp mail news uucp man proxy kmem dialout fax voice cdrom floppy tape sudo audio dip www-data backup operator list irc src shadow utmp video sasl plugdev staff games users nogroup systemd-journal systemd-network input render kvm".split(
+    " ",
+  );
 
 /** Where services of every host keep nothing that a boot does not make again. */
 const EPHEMERAL = [
@@ -32,11 +37,37 @@ const EPHEMERAL = [
   "/var/lib/dracut",
 ];
 
+/** Releases that get everything by themselves. */
+const ROLLING = ["testing", "unstable", "sid", "experimental"];
+
+function withoutSecurity(debian: {
+  readonly suite: string;
+  readonly archive: readonly string[];
+  readonly defaultArchive: boolean;
+}): readonly string[] {
+  const { suite, archive, defaultArchive } = debian;
+  if (defaultArchive || ROLLING.includes(suite)) return [];
+  if (archive.some((line) => line.includes(`${suite}-security`))) return [];
+  return [
+    `the host gets no security updates: nixfleet.debian.defaultArchive is false, and no line of nixfleet.debian.archive has the suite ${suite}-security; add one, or remove defaultArchive`,
+  ];
+}
+
 export const debian = defineModule(
   {},
   {
     nixfleet: { impermanence: { ephemeral: EPHEMERAL } },
+    warnings: ({ nixfleet }) => withoutSecurity(nixfleet.debian),
     systemd: { units: Object.fromEntries(NEEDLESS.map((unit) => [unit, mkDefault({ enable: false })])) },
-    users: { packageUsers: USERS.split(" "), packageGroups: GROUPS.split(" ") },
+    users: { packageUsers: USERS, packageGroups: GROUPS },
   },
 );
+
+export const debianOnNixos: OnNixos<ScopeConfig<typeof debian>> = {
+  enabled: () => true,
+  units: new RegExp(`^(${NEEDLESS.map((unit) => unit.replaceAll(".", "\\.")).join("|")})$`),
+  lost: ({ nixfleet }) =>
+    nixfleet.debian.archive.length === 0
+      ? []
+      : ["nixfleet.debian.archive: packages come from nixpkgs, and none from an archive of your own"],
+};

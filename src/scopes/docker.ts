@@ -1,8 +1,9 @@
 /** Docker: containers run by a daemon. */
 import { anything, attrsOf } from "../modules/collections.ts";
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption, mkOption } from "../modules/option.ts";
+import { mkEnableOption, mkOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import { asNix, type OnNixos, type ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const docker = defineModule(
@@ -10,13 +11,13 @@ export const docker = defineModule(
     options: {
       virtualisation: {
         docker: {
-          enable: mkEnableOption("Docker. Whoever is in the group docker is as good as root"),
+          enable: mkEnableOption("Docker. A member of the group docker is as powerful as root"),
           daemon: {
             settings: mkOption({
               type: attrsOf(anything),
               default: {},
               example: { "log-driver": "journald" },
-              description: "Settings of the daemon, as in /etc/docker/daemon.json.",
+              description: "Settings of the Docker daemon, as in /etc/docker/daemon.json.",
             }),
           },
         },
@@ -24,6 +25,9 @@ export const docker = defineModule(
     },
   },
   mkIf(({ virtualisation }) => virtualisation.docker.enable, {
+    nixfleet: {
+      healthChecks: { docker: { command: ["/usr/bin/docker", "version", "--format", "{{.Server.Version}}"] } },
+    },
     environment: {
       systemPackages: ["ca-certificates", "docker-cli", "docker.io", "iptables"],
       etc: {
@@ -34,16 +38,28 @@ export const docker = defineModule(
       persistence: persisted({
         directories: [
           { directory: "/var/lib/docker", mode: "0710", purpose: "Docker's images, containers and volumes" },
-          { directory: "/var/lib/containerd", mode: "0711", purpose: "what containerd knows of Docker's containers" },
+          { directory: "/var/lib/containerd", mode: "0711", purpose: "containerd's state of Docker's containers" },
         ],
       }),
     },
     home: {
       persistence: persisted({
         directories: [
-          { directory: ".docker", mode: "0700", purpose: "logins to registries of images, Docker's contexts" },
+          { directory: ".docker", mode: "0700", purpose: "logins to image registries, and Docker's contexts" },
         ],
       }),
     },
   }),
 );
+
+export const dockerOnNixos: OnNixos<ScopeConfig<typeof docker>> = {
+  enabled: ({ virtualisation }) => virtualisation.docker.enable,
+  options: ({ virtualisation }) => ({
+    virtualisation: { docker: { enable: true, daemon: { settings: asNix(virtualisation.docker.daemon.settings) } } },
+  }),
+  packages: ["docker-cli", "docker.io", "iptables"],
+  etc: /^docker\/daemon\.json$/,
+  groups: { docker: "docker" },
+  // Docker there runs a containerd of its own, below /var/lib/docker.
+  paths: () => ({ "/var/lib/containerd": null }),
+};

@@ -1,8 +1,10 @@
 /** Bans addresses from which somebody guesses passwords. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption, mkOption } from "../modules/option.ts";
+
+import { mkEnableOption, mkOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import * as types from "../modules/types.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const fail2ban = defineModule(
@@ -10,7 +12,7 @@ export const fail2ban = defineModule(
     options: {
       services: {
         fail2ban: {
-          enable: mkEnableOption("fail2ban, which watches the SSH server's journal"),
+          enable: mkEnableOption("fail2ban, which bans addresses that guess SSH passwords"),
           bantime: mkOption({
             type: types.strMatching(/-?[0-9]+[a-z]{0,2}/, "a time such as 10m, 1h or 1d"),
             default: "10m",
@@ -35,8 +37,21 @@ export const fail2ban = defineModule(
         },
       },
       persistence: persisted({
-        directories: [{ directory: "/var/lib/fail2ban", purpose: "who is banned, and how often he was" }],
+        directories: [{ directory: "/var/lib/fail2ban", purpose: "banned addresses, and how often each was banned" }],
       }),
     },
   }),
 );
+
+export const fail2banOnNixos: OnNixos<ScopeConfig<typeof fail2ban>> = {
+  enabled: ({ services }) => services.fail2ban.enable,
+  options: ({ services }) => ({
+    // What it bans with; a packet filter of its own this does not make.
+    networking: { nftables: { enable: true } },
+    services: {
+      fail2ban: { enable: true, bantime: services.fail2ban.bantime, maxretry: services.fail2ban.maxretry },
+    },
+  }),
+  packages: ["fail2ban", "nftables", "python3-systemd"],
+  etc: /^fail2ban\/jail\.d\/nixfleet\.conf$/,
+};

@@ -1,7 +1,9 @@
 /** The Firefox browser. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import { nixPackage, type OnNixos, type ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const firefox = defineModule({
@@ -16,3 +18,9 @@ export const firefox = defineModule({
     },
   }),
 });
+
+export const firefoxOnNixos: OnNixos<ScopeConfig<typeof firefox>> = {
+  enabled: ({ programs }) => programs.firefox.enable,
+  options: () => ({ programs: { firefox: { enable: true, package: nixPackage("firefox-esr") } } }),
+  packages: ["firefox-esr"],
+};

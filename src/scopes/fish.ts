@@ -1,7 +1,9 @@
 /** The fish shell. A user has it as his login shell by `users.users.<name>.shell`. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const fish = defineModule({
@@ -20,3 +22,9 @@ export const fish = defineModule({
     },
   }),
 });
+
+export const fishOnNixos: OnNixos<ScopeConfig<typeof fish>> = {
+  enabled: ({ programs }) => programs.fish.enable,
+  options: () => ({ programs: { fish: { enable: true } } }),
+  packages: ["fish"],
+};

@@ -1,7 +1,9 @@
 /** GitHub's command line. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const gh = defineModule({
@@ -18,3 +20,8 @@ export const gh = defineModule({
     },
   }),
 });
+
+export const ghOnNixos: OnNixos<ScopeConfig<typeof gh>> = {
+  // The package is all that there is to it.
+  enabled: ({ programs }) => programs.gh.enable,
+};

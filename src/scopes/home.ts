@@ -1,9 +1,10 @@
 /** The primary user's own files, in the folders that desktops know (xdg-user-dirs). */
 import { attrsOf } from "../modules/collections.ts";
-import { mkDefault, mkIf } from "../modules/definition.ts";
-import { mkEnableOption, mkOption } from "../modules/option.ts";
+import { mkEnableOption, mkOption } from "../modules/mk-option.ts";
+import { mkDefault, mkIf } from "../modules/properties.ts";
 import * as types from "../modules/types.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 
 const STANDARD = {
   DESKTOP: "Desktop",
@@ -21,11 +22,11 @@ export const home = defineModule(
     options: {
       nixfleet: {
         home: {
-          enable: mkEnableOption("a home for a person's own files: documents, pictures and the like"),
+          enable: mkEnableOption("folders in the home for a person's own files: documents, pictures and so on"),
           folders: mkOption({
             type: attrsOf(types.strMatching(/[^/"\\$`\n]+(\/[^/"\\$`\n]+)*/, "a path in the home, such as Documents")),
             default: STANDARD,
-            description: "The folders, by their names in user-dirs.dirs.",
+            description: "The folders, keyed by their names in user-dirs.dirs.",
           }),
         },
       },
@@ -61,3 +62,11 @@ export const home = defineModule(
     },
   }),
 );
+
+export const homeOnNixos: OnNixos<ScopeConfig<typeof home>> = {
+  enabled: ({ nixfleet }) => nixfleet.home.enable,
+  etc: /^skel\/\.config\/user-dirs\.dirs$/,
+  lost: () => [
+    "new homes have no .config/user-dirs.dirs, since NixOS fills none from /etc/skel: a desktop then goes by its own names of folders",
+  ],
+};

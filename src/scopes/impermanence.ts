@@ -1,6 +1,7 @@
 /** What the framework itself persists: the host's identity, its connections, its logs, and the user's keys. */
-import { mkIf } from "../modules/definition.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 
 export const impermanence = defineModule(
   {},
@@ -28,13 +29,17 @@ export const impermanence = defineModule(
           hideMounts: true,
           directories: [
             { directory: ".keys", mode: "0700", purpose: "encryption and decryption keys" },
-            { directory: ".local/share/nix", purpose: "Nix's state of the user" },
+            { directory: ".local/share/nix", purpose: "the user's Nix state" },
           ],
-          files: [
-            { file: ".ssh/known_hosts", mode: "0600", parent: { mode: "0700" }, purpose: "SSH hosts that are known" },
-          ],
+          files: [{ file: ".ssh/known_hosts", mode: "0600", parent: { mode: "0700" }, purpose: "known SSH hosts" }],
         },
       }),
     },
   }),
 );
+
+export const impermanenceOnNixos: OnNixos<ScopeConfig<typeof impermanence>> = {
+  // Its entries are those of the plan, and the journal persists there by default.
+  enabled: ({ nixfleet }) => nixfleet.impermanence.enable,
+  etc: /^systemd\/journald\.conf\.d\/nixfleet\.conf$/,
+};

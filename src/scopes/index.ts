@@ -10,13 +10,15 @@ import { docker } from "./docker.ts";
 import { fail2ban } from "./fail2ban.ts";
 import { firefox } from "./firefox.ts";
 import { fish } from "./fish.ts";
-import { fleetServices } from "./fleet-services.ts";
+import { agent } from "./fleet/agent.ts";
+import { controlPlane } from "./fleet/control-plane.ts";
 import { fwupd } from "./fwupd.ts";
 import { gh } from "./gh.ts";
 import { home } from "./home.ts";
 import { impermanence } from "./impermanence.ts";
 import { libvirtd } from "./libvirtd.ts";
 import { neovim } from "./neovim.ts";
+import { network } from "./network.ts";
 import { networkmanager } from "./networkmanager.ts";
 import { nginx } from "./nginx/nginx.ts";
 import { nodeExporter } from "./node-exporter.ts";
@@ -30,6 +32,7 @@ import { thunderbird } from "./thunderbird.ts";
 import { zsh } from "./zsh.ts";
 
 export const scopes = {
+  agent,
   atd,
   base,
   bluetooth,
@@ -40,13 +43,14 @@ export const scopes = {
   fail2ban,
   firefox,
   fish,
-  fleetServices,
+  controlPlane,
   fwupd,
   gh,
   home,
   impermanence,
   libvirtd,
   neovim,
+  network,
   networkmanager,
   nginx,
   nodeExporter,

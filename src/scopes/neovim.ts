@@ -1,7 +1,9 @@
 /** The Neovim editor. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const neovim = defineModule({
@@ -19,3 +21,9 @@ export const neovim = defineModule({
     },
   }),
 });
+
+export const neovimOnNixos: OnNixos<ScopeConfig<typeof neovim>> = {
+  enabled: ({ programs }) => programs.neovim.enable,
+  options: () => ({ programs: { neovim: { enable: true } } }),
+  packages: ["neovim"],
+};

@@ -1,7 +1,9 @@
 /** NetworkManager: networks that come and go, and their passwords. */
-import { mkDefault, mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkDefault, mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const networkmanager = defineModule(
@@ -9,15 +11,13 @@ export const networkmanager = defineModule(
     options: {
       networking: {
         networkmanager: {
-          enable: mkEnableOption(
-            "NetworkManager, in place of systemd-networkd; the primary user may configure networks",
-          ),
+          enable: mkEnableOption("NetworkManager instead of systemd-networkd. The primary user may configure networks"),
         },
       },
     },
   },
   mkIf(({ networking }) => networking.networkmanager.enable, {
-    networking: { useDHCP: mkDefault(false) },
+    networking: { backend: "networkmanager", useDHCP: mkDefault(false) },
     environment: {
       systemPackages: ["network-manager", "polkitd", "systemd-resolved", "wpasupplicant"],
       etc: { "resolv.conf": { target: "../run/systemd/resolve/stub-resolv.conf" } },
@@ -35,3 +35,11 @@ export const networkmanager = defineModule(
     users: { users: ({ hostSpec }) => ({ [hostSpec.userName]: { extraGroups: ["netdev"] } }) },
   }),
 );
+
+export const networkmanagerOnNixos: OnNixos<ScopeConfig<typeof networkmanager>> = {
+  enabled: ({ networking }) => networking.networkmanager.enable,
+  options: () => ({ networking: { networkmanager: { enable: true } }, services: { resolved: { enable: true } } }),
+  packages: ["network-manager", "polkitd", "systemd-resolved", "wpasupplicant"],
+  etc: /^resolv\.conf$/,
+  groups: { netdev: "networkmanager" },
+};

@@ -1,9 +1,10 @@
 /** Logging in from afar. The host's keys are made on the host, at its first start, and are in no closure. */
 import { listOf } from "../modules/collections.ts";
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption, mkOption } from "../modules/option.ts";
+import { mkEnableOption, mkOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import * as types from "../modules/types.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 const KEYS = "/etc/ssh/host-keys";
@@ -25,7 +26,7 @@ export const openssh = defineModule(
             PasswordAuthentication: mkOption({
               type: types.bool,
               default: false,
-              description: "Whether a password is enough.",
+              description: "Whether a password is enough to log in.",
             }),
           },
         },
@@ -33,6 +34,9 @@ export const openssh = defineModule(
     },
   },
   mkIf(({ services }) => services.openssh.enable, {
+    nixfleet: {
+      healthChecks: ({ services }) => ({ ssh: { tcp: `localhost:${services.openssh.ports[0] ?? 22}` } }),
+    },
     environment: {
       systemPackages: ["openssh-server"],
       etc: {
@@ -56,7 +60,7 @@ export const openssh = defineModule(
     systemd: {
       services: {
         "nixfleet-ssh-host-keys": {
-          description: "Make the SSH server's keys, once",
+          description: "Create the SSH server's keys, once",
           wantedBy: ["ssh.service"],
           before: ["ssh.service"],
           unitConfig: { ConditionPathExists: `!${KEYS}/${KEY}` },
@@ -79,3 +83,23 @@ export const openssh = defineModule(
     },
   }),
 );
+
+export const opensshOnNixos: OnNixos<ScopeConfig<typeof openssh>> = {
+  enabled: ({ services }) => services.openssh.enable,
+  options: ({ services }) => ({
+    services: {
+      openssh: {
+        enable: true,
+        ports: services.openssh.ports,
+        hostKeys: [{ path: `${KEYS}/${KEY}`, type: "ed25519" }],
+        settings: {
+          PermitRootLogin: services.openssh.settings.PermitRootLogin,
+          PasswordAuthentication: services.openssh.settings.PasswordAuthentication,
+        },
+      },
+    },
+  }),
+  packages: ["openssh-server"],
+  etc: /^ssh\/sshd_config\.d\/nixfleet\.conf$/,
+  units: /^nixfleet-ssh-host-keys$/,
+};

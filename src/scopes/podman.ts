@@ -1,29 +1,32 @@
 /** Podman: containers without a daemon, of root and of the primary user. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
+
+const PACKAGES = [
+  "aardvark-dns",
+  "ca-certificates",
+  "crun",
+  "dbus-user-session",
+  "netavark",
+  "nftables",
+  "passt",
+  "podman",
+  "uidmap",
+];
 
 export const podman = defineModule(
   {
     options: {
-      virtualisation: { podman: { enable: mkEnableOption("Podman, for root and, rootless, for the primary user") } },
+      virtualisation: { podman: { enable: mkEnableOption("Podman, for root and rootless for the primary user") } },
     },
   },
   mkIf(({ virtualisation }) => virtualisation.podman.enable, {
     environment: {
-      systemPackages: [
-        "aardvark-dns",
-        "ca-certificates",
-        "crun",
-        "dbus-user-session",
-        "libpam-systemd",
-        "netavark",
-        "nftables",
-        "passt",
-        "podman",
-        "uidmap",
-      ],
+      systemPackages: PACKAGES,
       // The ids inside of the primary user's containers, as useradd(8) gives them to the first user.
       etc: {
         subuid: { text: ({ hostSpec }) => `${hostSpec.userName}:100000:65536` },
@@ -39,10 +42,27 @@ export const podman = defineModule(
     home: {
       persistence: persisted({
         directories: [
-          { directory: ".local/share/containers", purpose: "Podman's images, containers and volumes, rootless" },
-          { directory: ".config/containers", purpose: "Podman's settings, rootless; logins kept in its auth.json" },
+          { directory: ".local/share/containers", purpose: "rootless Podman's images, containers and volumes" },
+          { directory: ".config/containers", purpose: "rootless Podman's settings, and logins in auth.json" },
         ],
       }),
     },
   }),
 );
+
+export const podmanOnNixos: OnNixos<ScopeConfig<typeof podman>> = {
+  enabled: ({ virtualisation }) => virtualisation.podman.enable,
+  options: ({ hostSpec }) => ({
+    virtualisation: { podman: { enable: true } },
+    users: {
+      users: {
+        [hostSpec.userName]: {
+          subUidRanges: [{ startUid: 100000, count: 65536 }],
+          subGidRanges: [{ startGid: 100000, count: 65536 }],
+        },
+      },
+    },
+  }),
+  packages: PACKAGES,
+  etc: /^sub[ug]id$/,
+};

@@ -1,9 +1,10 @@
 /** PostgreSQL. Its settings are declared; the cluster is made on the host, at its first start, and is in no closure. */
 import { attrsOf } from "../modules/collections.ts";
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption, mkOption } from "../modules/option.ts";
+import { mkEnableOption, mkOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import * as types from "../modules/types.ts";
 import { defineModule } from "../system/options.ts";
+import { Forced, nixPackage, type OnNixos, type ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 const setting = types.oneOf([types.bool, types.int, types.strMatching(/[^\n]*/, "one line of text")]);
@@ -18,7 +19,7 @@ export const postgresql = defineModule(
             type: types.positiveInt,
             default: 17,
             description:
-              "The major version: that of the Debian release. Data of another is left alone, see pg_upgradecluster(1).",
+              "The major version, as the Debian release has it. Data of another version is not touched; see pg_upgradecluster(1).",
           }),
           settings: mkOption({
             type: attrsOf(setting),
@@ -29,13 +30,16 @@ export const postgresql = defineModule(
           authentication: mkOption({
             type: types.lines,
             default: "local all all peer\nhost all all 127.0.0.1/32 scram-sha-256\nhost all all ::1/128 scram-sha-256",
-            description: "Who may connect from where, as in pg_hba.conf.",
+            description: "Who may connect and from where, as in pg_hba.conf.",
           }),
         },
       },
     },
   },
   mkIf(({ services }) => services.postgresql.enable, {
+    nixfleet: {
+      healthChecks: { postgresql: { command: ["/usr/bin/pg_isready", "--quiet", "--host", "/run/postgresql"] } },
+    },
     environment: {
       systemPackages: ({ services }) => [`postgresql-${services.postgresql.version}`],
       etc: ({ services }) => {
@@ -54,6 +58,7 @@ export const postgresql = defineModule(
         directories: [{ directory: "/var/lib/postgresql", purpose: "PostgreSQL's databases" }],
       }),
     },
+    users: { packageUsers: ["postgres"], packageGroups: ["postgres"] },
     systemd: {
       services: ({ services }) => {
         const { version } = services.postgresql;
@@ -61,7 +66,7 @@ export const postgresql = defineModule(
         const server = `postgresql@${version}-main.service`;
         return {
           "nixfleet-postgresql": {
-            description: "Make the PostgreSQL cluster, once",
+            description: "Create the PostgreSQL cluster, once",
             requiredBy: [server],
             before: [server],
             unitConfig: { ConditionPathExists: `!${data}/main` },
@@ -96,3 +101,29 @@ function placesOf(version: number): Readonly<Record<string, string>> {
     cluster_name: `${version}/main`,
   };
 }
+
+export const postgresqlOnNixos: OnNixos<ScopeConfig<typeof postgresql>> = {
+  enabled: ({ services }) => services.postgresql.enable,
+  options: ({ services }) => {
+    const { version, settings, authentication } = services.postgresql;
+    return {
+      services: {
+        postgresql: {
+          enable: true,
+          package: nixPackage(`postgresql_${version}`),
+          initdbArgs: ["--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"],
+          settings,
+          // NixOS adds lines of its own otherwise.
+          authentication: new Forced(authentication),
+        },
+      },
+    };
+  },
+  packages: /^postgresql-[0-9]+$/,
+  etc: /^postgresql\//,
+  units: /^nixfleet-postgresql$/,
+  paths: () => ({ "/var/lib/postgresql": { user: "postgres", group: "postgres", mode: "0755" } }),
+  lost: ({ services }) => [
+    `PostgreSQL has its data in /var/lib/postgresql/${services.postgresql.version}, and Debian in its folder main: take databases over by a dump`,
+  ],
+};

@@ -1,6 +1,7 @@
 /** The primary user of `hostSpec` has an account. */
-import { mkDefault } from "../modules/definition.ts";
+import { mkDefault } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 
 export const primaryUser = defineModule(
   {},
@@ -10,3 +11,8 @@ export const primaryUser = defineModule(
     },
   },
 );
+
+export const primaryUserOnNixos: OnNixos<ScopeConfig<typeof primaryUser>> = {
+  // An account like any other.
+  enabled: () => true,
+};

@@ -1,7 +1,9 @@
 /** Tailscale. Debian has no package of it: the vendor's archive has. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const tailscale = defineModule(
@@ -10,7 +12,7 @@ export const tailscale = defineModule(
       services: {
         tailscale: {
           enable: mkEnableOption(
-            "Tailscale, from an archive that nixfleet.debian.archive names: Debian has no package of it",
+            "Tailscale. Debian has no package, so add the vendor's archive to nixfleet.debian.archive",
           ),
         },
       },
@@ -27,10 +29,16 @@ export const tailscale = defineModule(
     },
     assertions: ({ nixfleet }) => [
       {
-        assertion: nixfleet.debian.archive.length > 1,
+        assertion: nixfleet.debian.archive.length > (nixfleet.debian.defaultArchive ? 0 : 1),
         message:
-          "services.tailscale: Debian has no package of it; name Debian's archive and the vendor's in nixfleet.debian.archive, the latter with [signed-by=…] and its key",
+          "services.tailscale: Debian has no package of it; add the vendor's archive to nixfleet.debian.archive, with [signed-by=…] and its key",
       },
     ],
   }),
 );
+
+export const tailscaleOnNixos: OnNixos<ScopeConfig<typeof tailscale>> = {
+  enabled: ({ services }) => services.tailscale.enable,
+  options: () => ({ services: { tailscale: { enable: true } } }),
+  packages: ["iptables", "tailscale"],
+};

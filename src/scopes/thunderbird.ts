@@ -1,7 +1,9 @@
 /** The Thunderbird mail program. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const thunderbird = defineModule({
@@ -15,3 +17,9 @@ export const thunderbird = defineModule({
     },
   }),
 });
+
+export const thunderbirdOnNixos: OnNixos<ScopeConfig<typeof thunderbird>> = {
+  enabled: ({ programs }) => programs.thunderbird.enable,
+  options: () => ({ programs: { thunderbird: { enable: true } } }),
+  packages: ["thunderbird"],
+};

@@ -1,7 +1,9 @@
 /** The Z shell. A user has it as his login shell by `users.users.<name>.shell`. */
-import { mkIf } from "../modules/definition.ts";
-import { mkEnableOption } from "../modules/option.ts";
+
+import { mkEnableOption } from "../modules/mk-option.ts";
+import { mkIf } from "../modules/properties.ts";
 import { defineModule } from "../system/options.ts";
+import type { OnNixos, ScopeConfig } from "./on-nixos.ts";
 import { persisted } from "./persisted.ts";
 
 export const zsh = defineModule({
@@ -34,3 +36,19 @@ export const zsh = defineModule({
     },
   }),
 });
+
+export const zshOnNixos: OnNixos<ScopeConfig<typeof zsh>> = {
+  enabled: ({ programs }) => programs.zsh.enable,
+  options: () => ({
+    programs: {
+      zsh: {
+        enable: true,
+        histFile: "$HOME/.local/state/zsh/history",
+        histSize: 10000,
+        shellInit: 'ZDOTDIR="$HOME/.config/zsh"',
+      },
+    },
+  }),
+  packages: ["zsh"],
+  etc: /^zsh\/zshenv$/,
+};

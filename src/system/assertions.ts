@@ -1,6 +1,6 @@
 /** What modules have to say about a configuration as a whole. */
 import { listOf, submodule } from "../modules/collections.ts";
-import { mkOption } from "../modules/option.ts";
+import { mkOption } from "../modules/mk-option.ts";
 import * as types from "../modules/types.ts";
 
 export const assertionOptions = {
@@ -8,7 +8,10 @@ export const assertionOptions = {
     type: listOf(
       submodule({
         assertion: mkOption({ type: types.bool, description: "What must hold." }),
-        message: mkOption({ type: types.nonEmptyStr, description: "What is wrong and what to do, where it does not." }),
+        message: mkOption({
+          type: types.nonEmptyStr,
+          description: "Where it does not hold: what is wrong and what to do.",
+        }),
         declaredAt: mkOption({
           type: listOf(types.str),
           internal: true,
@@ -24,6 +27,6 @@ export const assertionOptions = {
     type: listOf(types.nonEmptyStr),
     default: [],
     internal: true,
-    description: "What the user should know, though it works.",
+    description: "Things that work but that the user should know.",
   }),
 } as const;

@@ -1,4 +1,5 @@
 /** Disk layouts to start from. */
+import { requireObject } from "../modules/arguments.ts";
 import { type Module, moduleAt } from "../modules/module.ts";
 import { callerOf } from "../modules/place.ts";
 
@@ -16,35 +17,64 @@ export interface UefiTemplateOptions extends TemplateOptions {
   readonly espSize?: string;
 }
 
+export interface Raid1TemplateOptions extends Omit<UefiTemplateOptions, "disk" | "swapSize"> {
+  /** Both disks, by names that stay: `/dev/disk/by-id/…`. */
+  readonly disks: readonly [main: string, second: string];
+}
+
 export interface LuksTemplateOptions extends UefiTemplateOptions {
   /** A file on the machine that formats, with the passphrase, which the host asks for at boot. */
   readonly passwordFile: string;
   /** Whether the TPM of the machine that is formatted opens it too. */
   readonly enrollTpm2?: boolean;
-  /** Whether the disk is told what is free, and so, who reads it. */
+  /** Whether to pass TRIM through; reveals which blocks are unused. */
   readonly allowDiscards?: boolean;
 }
 
 /** A btrfs layout whose root stays: `@root`, `@home` and `@nix`. */
 export function btrfs(options: UefiTemplateOptions): Module {
+  requireObject(options, "a disk template", btrfs);
   return template(btrfs, options, { ...esp(options), ...swap(options), root: btrfsRoot(options, LASTING) });
 }
 
 /** The same for a BIOS. */
 export function btrfsBios(options: TemplateOptions): Module {
+  requireObject(options, "a disk template", btrfsBios);
   return template(btrfsBios, options, { ...BIOS, ...swap(options), root: btrfsRoot(options, LASTING) });
 }
 
 /** A btrfs layout for an ephemeral root: `@root`, `@persist` and `@nix`. */
 export function btrfsImpermanence(options: UefiTemplateOptions): Module {
+  requireObject(options, "a disk template", btrfsImpermanence);
   return template(btrfsImpermanence, options, {
     ...{ ...esp(options), ...swap(options) },
     root: btrfsRoot(options, EPHEMERAL),
   });
 }
 
+/**
+ * `btrfsImpermanence` on two disks (RAID 1), each of which boots without the other: the disks `main` and `second`. Without
+ * one of them the host boots only when it is told to.
+ */
+export function btrfsRaid1Impermanence(options: Raid1TemplateOptions): Module {
+  requireObject(options, "a disk template", btrfsRaid1Impermanence);
+  const [main, second] = options.disks;
+  const { rootSize = "100%" } = options;
+  const extraArgs = ["-d", "raid1", "-m", "raid1", "/dev/disk/by-partlabel/disk-second-root"];
+  const root = { type: "btrfs", label: "root", extraArgs, subvolumes: EPHEMERAL };
+  const disk = {
+    main: { device: main, content: { partitions: { ...esp(options), root: { size: rootSize, content: root } } } },
+    second: {
+      device: second,
+      content: { partitions: { ...esp(options, "ESP2", "/boot2"), root: { size: rootSize } } },
+    },
+  };
+  return moduleAt({ config: { disko: { devices: { disk } } } }, callerOf(btrfsRaid1Impermanence));
+}
+
 /** The same for a BIOS. */
 export function btrfsImpermanenceBios(options: TemplateOptions): Module {
+  requireObject(options, "a disk template", btrfsImpermanenceBios);
   return template(btrfsImpermanenceBios, options, {
     ...{ ...BIOS, ...swap(options) },
     root: btrfsRoot(options, EPHEMERAL),
@@ -53,6 +83,7 @@ export function btrfsImpermanenceBios(options: TemplateOptions): Module {
 
 /** `btrfsImpermanence` encrypted, but for the ESP. Swap is a file inside. */
 export function luksBtrfsImpermanence(options: LuksTemplateOptions): Module {
+  requireObject(options, "a disk template", luksBtrfsImpermanence);
   const { passwordFile, enrollTpm2 = false, allowDiscards = false, rootSize = "100%", swapSize } = options;
   const swapFile =
     swapSize === undefined
@@ -73,6 +104,7 @@ export function luksBtrfsImpermanence(options: LuksTemplateOptions): Module {
 
 /** A root that stays, on ext4; the store is a folder in it. */
 export function ext4(options: UefiTemplateOptions): Module {
+  requireObject(options, "a disk template", ext4);
   const { rootSize = "100%" } = options;
   return template(ext4, options, {
     ...{ ...esp(options), ...swap(options) },
@@ -100,9 +132,9 @@ const EPHEMERAL = {
 /** GRUB's own partition. */
 const BIOS = { bios: { size: "1M", type: "EF02" } };
 
-function esp({ espSize = "1G" }: UefiTemplateOptions) {
+function esp({ espSize = "1G" }: Pick<UefiTemplateOptions, "espSize">, label = "ESP", mountpoint = "/boot") {
   const mountOptions = ["umask=0077"];
-  const content = { type: "filesystem", format: "vfat", label: "ESP", mountpoint: "/boot", mountOptions };
+  const content = { type: "filesystem", format: "vfat", label, mountpoint, mountOptions };
   return { ESP: { size: espSize, type: "EF00", content } };
 }
 

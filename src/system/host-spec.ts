@@ -1,6 +1,5 @@
 /** Who the host is. */
-import { UserError } from "../modules/errors.ts";
-import { mkOption } from "../modules/option.ts";
+import { mkOption } from "../modules/mk-option.ts";
 import * as types from "../modules/types.ts";
 
 export const hostSpecOptions = {
@@ -20,23 +19,23 @@ export const hostSpecOptions = {
     }),
     userName: mkOption({
       type: types.strMatching(
-        /[a-z_][a-z0-9_-]{0,30}/,
-        "a user name: lower-case letters, digits, `_` and `-`, at most 31 characters",
+        /[A-Za-z_][A-Za-z0-9_.-]{0,30}/,
+        "a user name: letters, digits, `_`, `-` and `.`, at most 31 characters",
       ),
       default: "user",
       example: "alice",
-      description: "The primary user: the person whose machine it is.",
+      description: "The primary user: the person who owns the machine.",
     }),
     isGraphical: mkOption({
       type: types.bool,
       default: false,
-      description: "Whether somebody sits in front of a screen.",
+      description: "Whether a person works at a screen of the host.",
     }),
     timeZone: mkOption({
       type: types.strMatching(/[A-Za-z0-9_+-]+(\/[A-Za-z0-9_+-]+)*/, "a time zone such as Europe/Paris"),
       default: "UTC",
       example: "Europe/Paris",
-      description: "The time zone, as it is called in /usr/share/zoneinfo.",
+      description: "The time zone, as named in /usr/share/zoneinfo.",
     }),
     locale: mkOption({
       type: types.strMatching(/C\.UTF-8|[a-z]{2,3}_[A-Z]{2}\.UTF-8(@[a-z]+)?/, "a UTF-8 locale such as en_US.UTF-8"),
@@ -54,16 +53,15 @@ export const hostSpecOptions = {
 } as const;
 
 /** Whether the zone is in the time zone database; Node carries a copy of it. */
-export function checkTimeZone(timeZone: string): void {
-  if (known.has(timeZone)) return;
+export function isTimeZone(timeZone: string): boolean {
+  if (known.has(timeZone)) return true;
   try {
     new Intl.DateTimeFormat("en", { timeZone });
   } catch {
-    throw new UserError(`hostSpec.timeZone: there is no time zone ${timeZone}`, [
-      "`timedatectl list-timezones` lists them",
-    ]);
+    return false;
   }
   known.add(timeZone);
+  return true;
 }
 
 /** Asking costs as much as half of a host. */

@@ -6,7 +6,9 @@ import { assertionOptions } from "./assertions.ts";
 import { bootOptions } from "./boot.ts";
 import { diskoOptions } from "./disko.ts";
 import { environmentOptions } from "./environment.ts";
+import { healthCheckOptions } from "./health-checks.ts";
 import { hostSpecOptions } from "./host-spec.ts";
+import { networkingOptions } from "./networking.ts";
 import { persistenceOptions } from "./persistence.ts";
 import { systemdOptions } from "./systemd.ts";
 import { userOptions } from "./users.ts";
@@ -16,7 +18,9 @@ export const systemOptionTrees = [
   bootOptions,
   diskoOptions,
   environmentOptions,
+  healthCheckOptions,
   hostSpecOptions,
+  networkingOptions,
   persistenceOptions,
   systemdOptions,
   userOptions,
@@ -26,7 +30,9 @@ export type SystemOptions = typeof assertionOptions &
   typeof bootOptions &
   typeof diskoOptions &
   typeof environmentOptions &
+  typeof healthCheckOptions &
   typeof hostSpecOptions &
+  typeof networkingOptions &
   typeof persistenceOptions &
   typeof systemdOptions &
   typeof userOptions;

@@ -1,19 +1,19 @@
 /** systemd units. */
 import { attrsOf, listOf, submodule } from "../modules/collections.ts";
-import { mkOption } from "../modules/option.ts";
+import { mkOption } from "../modules/mk-option.ts";
 import * as types from "../modules/types.ts";
 
 const single = types.oneOf([types.strMatching(/[^\n]*/, "one line of text"), types.int, types.bool]);
 const setting = types.either(listOf(single), single);
 const unitNames = listOf(
-  types.strMatching(/[A-Za-z0-9:_.\\@-]+\.[a-z]+/, "a unit's whole name such as network.target"),
+  types.strMatching(/[A-Za-z0-9:_.\\@-]+\.[a-z]+/, "the full name of a unit, such as network.target"),
 );
 
 const section = (name: string) =>
   mkOption({
     type: attrsOf(setting),
     default: {},
-    description: `Settings of the section [${name}]; a list gives a setting several times.`,
+    description: `Settings of the section [${name}]. A list writes a setting several times.`,
   });
 
 const dependencies = {
@@ -31,12 +31,12 @@ export const systemdOptions = {
           description: mkOption({
             type: types.strMatching(/[^\n]*/, "one line of text"),
             default: "",
-            description: "What it is, in a few words.",
+            description: "What the service does, in a few words.",
           }),
-          after: mkOption({ type: unitNames, default: [], description: "Started after these." }),
-          before: mkOption({ type: unitNames, default: [], description: "Started before these." }),
-          wants: mkOption({ type: unitNames, default: [], description: "Starts these too." }),
-          requires: mkOption({ type: unitNames, default: [], description: "Cannot run without these." }),
+          after: mkOption({ type: unitNames, default: [], description: "Units that start before this one." }),
+          before: mkOption({ type: unitNames, default: [], description: "Units that start after this one." }),
+          wants: mkOption({ type: unitNames, default: [], description: "Units that this one starts." }),
+          requires: mkOption({ type: unitNames, default: [], description: "Units that this one cannot run without." }),
           environment: mkOption({
             type: attrsOf(types.strMatching(/[^\n]*/, "one line of text")),
             default: {},
@@ -47,7 +47,7 @@ export const systemdOptions = {
         }),
       ),
       default: {},
-      description: "Services, by name without the ending.",
+      description: "Services, by name without `.service`.",
     }),
     units: mkOption({
       type: attrsOf(
@@ -57,13 +57,13 @@ export const systemdOptions = {
             type: types.nullOr(attrsOf(attrsOf(setting))),
             default: null,
             description:
-              "The unit's sections. null: the unit comes with a Debian package, and is only enabled or masked.",
+              "The unit's sections. null: the unit comes with a Debian package, and these options only enable or mask it.",
           }),
         }),
       ),
       default: {},
       example: { "backup.timer": { wantedBy: ["timers.target"], sections: { Timer: { OnCalendar: "daily" } } } },
-      description: "Units of any kind, by whole name.",
+      description: "Units of any kind, by full name.",
     }),
   },
 } as const;

@@ -1,12 +1,13 @@
 /** Users and groups. Their ids do not depend on who else is declared. */
 import { attrsOf, listOf, submodule } from "../modules/collections.ts";
-import { mkOption } from "../modules/option.ts";
+import { mkOption } from "../modules/mk-option.ts";
 import * as types from "../modules/types.ts";
 
-const id = types.intBetween(0, 59999);
+/** All that Linux has; those that are nobody's to give, the plan refuses. */
+const id = types.intBetween(0, 4294967294);
 const accountName = types.strMatching(
-  /[a-z_][a-z0-9_-]{0,30}/,
-  "a name of lower-case letters, digits, `_` and `-`, at most 31 characters",
+  /[A-Za-z_][A-Za-z0-9_.-]{0,30}/,
+  "a name of letters, digits, `_`, `-` and `.`, at most 31 characters",
 );
 /** A field of /etc/passwd. */
 const passwdField = types.strMatching(/[^:\n]*/, "text without `:` and newlines");
@@ -26,12 +27,12 @@ export const userOptions = {
             type: types.nullOr(id),
             default: null,
             description:
-              "The user id. null: 1000 for the primary user, and for others a number that follows from the name alone, so that it stays the same whoever comes and goes.",
+              "The user id. null: 1000 for the primary user; for others a number computed from the name, so it does not depend on which other users exist.",
           }),
           isNormalUser: mkOption({
             type: types.bool,
             default: true,
-            description: "A person, with a home and a shell; otherwise a service.",
+            description: "true: a person, with a home and a shell. false: a service.",
           }),
           description: mkOption({ type: passwdField, default: "", description: "The full name." }),
           group: mkOption({
@@ -40,7 +41,7 @@ export const userOptions = {
             defaultText: "the user's name",
             description: "The primary group.",
           }),
-          extraGroups: mkOption({ type: listOf(accountName), default: [], description: "Further groups." }),
+          extraGroups: mkOption({ type: listOf(accountName), default: [], description: "Additional groups." }),
           home: mkOption({
             type: types.absolutePath,
             default: ({ self }) => (self.isNormalUser ? `/home/${self.name}` : "/nonexistent"),
@@ -58,33 +59,36 @@ export const userOptions = {
             default: null,
             example: "/persist/passwords/alice",
             description:
-              "A file on a persist root whose first line is a password hash, as `mkpasswd` prints it. Without one no password logs in.",
+              "A file on a persist root whose first line is a password hash, as `mkpasswd` prints it. null: the user cannot log in with a password.",
           }),
           openssh: {
             authorizedKeys: {
               keys: mkOption({
-                type: listOf(types.strMatching(/\S[^\n]*/, "one line of an authorized_keys file")),
+                // As read from a file, with the end of its line.
+                type: listOf(
+                  types.coercedTo(types.str, (key) => key.trim(), types.strMatching(/\S[^\n]*/, "one public key")),
+                ),
                 default: [],
-                description: "Public keys that may log in as this user.",
+                description: "Public SSH keys that may log in as this user.",
               }),
             },
           },
         }),
       ),
       default: {},
-      description: "The users, besides those of Debian's packages.",
+      description: "Users, in addition to those that Debian's packages create.",
     }),
     packageUsers: mkOption({
       type: listOf(accountName),
       default: [],
       example: ["postgres"],
-      description: "Users that the host's packages bring, which entries may belong to.",
+      description: "Users that the host's packages create, so that entries can belong to them.",
     }),
     packageGroups: mkOption({
       type: listOf(accountName),
       default: [],
       example: ["postgres"],
-      description: "Groups that the host's packages bring, which entries may belong to.",
+      description: "Groups that the host's packages create, so that entries can belong to them.",
     }),
     groups: mkOption({
       type: attrsOf(
@@ -92,13 +96,13 @@ export const userOptions = {
           gid: mkOption({
             type: types.nullOr(id),
             default: null,
-            description: "The group id; null: a number that follows from the name.",
+            description: "The group id. null: a number computed from the name.",
           }),
           members: mkOption({ type: listOf(accountName), default: [], description: "Users in the group." }),
         }),
       ),
       default: {},
-      description: "The groups, besides those of Debian's packages and one for each user.",
+      description: "Groups, in addition to those of Debian's packages and one per user.",
     }),
   },
 } as const;

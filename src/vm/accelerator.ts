@@ -3,9 +3,10 @@ import { constants } from "node:fs";
 import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { arch } from "node:os";
 import { join } from "node:path";
-import { run } from "../machine/process.ts";
+import { run } from "../local/process.ts";
 import type { Platform } from "../plan/host.ts";
 import { type Accelerator, qemuCommand } from "./qemu.ts";
+import { qemuProgram } from "./qemu-program.ts";
 
 /**
  * `kvm` if it can run this kernel, else `tcg`. The answer is found once per boot of this machine.
@@ -38,6 +39,7 @@ const PROBE_TIME = 10_000;
 
 async function kvmRuns(platform: Platform, kernel: string): Promise<boolean> {
   const [program, ...args] = qemuCommand({
+    program: await qemuProgram(platform),
     platform,
     accelerator: "kvm",
     memory: 512,

@@ -1,6 +1,6 @@
 /** A machine that has come up. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { interruption } from "../machine/interruption.ts";
+import { interruption } from "../local/interruption.ts";
 import { type Machine, type MachineOptions, startMachine } from "./machine.ts";
 
 /**

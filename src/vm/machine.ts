@@ -3,14 +3,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { interruption } from "../machine/interruption.ts";
-import { quoted, run } from "../machine/process.ts";
-import { temporaryFolder } from "../machine/resources.ts";
-import { UserError } from "../modules/errors.ts";
+import { UserError } from "../errors.ts";
+import { interruption } from "../local/interruption.ts";
+import { quoted } from "../local/process.ts";
+import { temporaryFolder } from "../local/resources.ts";
 import { consoleLog } from "./console.ts";
 import { answersOnControl, pressPowerButton } from "./control.ts";
 import { concatenatedInitrd } from "./initrd.ts";
 import { type FirmwareBoot, type KernelBoot, type QemuOptions, qemuCommand } from "./qemu.ts";
+import { qemuProgram } from "./qemu-program.ts";
 import { freePort, type RunOnGuest, sshAccess } from "./ssh.ts";
 
 export type MachineOptions = KernelMachine | FirmwareMachine;
@@ -22,7 +23,7 @@ export interface KernelMachine extends MachineDevices, Omit<KernelBoot, "initrd"
 
 export interface FirmwareMachine extends MachineDevices, FirmwareBoot {}
 
-interface MachineDevices extends Pick<QemuOptions, "platform" | "accelerator" | "disks"> {
+interface MachineDevices extends Pick<QemuOptions, "platform" | "accelerator" | "disks" | "processors"> {
   /** In MiB; by default 1024. */
   readonly memory?: number;
   /** The control socket of its TPM, see QemuOptions. */
@@ -82,8 +83,10 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const access = await sshAccess(folder.path, sshPort ?? 0);
   const controlSocket = join(folder.path, "control");
   const command = qemuCommand({
+    program: await qemuProgram(options.platform),
     platform: options.platform,
     accelerator: options.accelerator,
+    processors: options.processors ?? 1,
     disks: options.disks,
     ...(await bootOptions(options, folder.path)),
     memory: options.memory ?? 1024,
@@ -95,7 +98,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   });
   const log = consoleLog(options.onLine);
   const [program, ...args] = command;
-  await run(program, ["--version"]); // the error for a missing program is its, not that of setpriv
   // However this process ends, QEMU ends with it.
   const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", program, ...args], {
     stdio: ["pipe", "pipe", "pipe"],

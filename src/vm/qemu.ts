@@ -1,14 +1,18 @@
 /** The QEMU command line of a machine: decided here, run by machine.ts. */
-import { UserError } from "../modules/errors.ts";
+import { UserError } from "../errors.ts";
 import type { Platform } from "../plan/host.ts";
+import { DEPENDABLE_VERSION, type QemuProgram } from "./qemu-program.ts";
 
 export type QemuOptions = DeviceOptions & (KernelBoot | FirmwareBoot);
 
 interface DeviceOptions {
+  readonly program: QemuProgram;
   readonly platform: Platform;
   readonly accelerator: Accelerator;
   /** In MiB. */
   readonly memory: number;
+  /** Of an emulated machine; by default one, since of several each wants a processor of this machine for itself. */
+  readonly processors?: number;
   /** Raw images, the first one being `/dev/vda`. */
   readonly disks: readonly string[];
   /** The control socket of a swtpm(8) that is the machine's TPM; by default it has none. */
@@ -62,7 +66,7 @@ export interface FileConsole {
  */
 export function qemuCommand(options: QemuOptions): readonly [string, ...string[]] {
   return [
-    options.platform === "x86_64-linux" ? "qemu-system-x86_64" : "qemu-system-aarch64",
+    ...options.program.command,
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     ...machineArguments(options),
     ...["-m", `${options.memory}M`],
@@ -82,12 +86,12 @@ export function qemuCommand(options: QemuOptions): readonly [string, ...string[]
   ];
 }
 
-function machineArguments({ platform, accelerator }: DeviceOptions): string[] {
+function machineArguments({ program, platform, accelerator, processors = 1 }: DeviceOptions): string[] {
   const machine = platform === "x86_64-linux" ? "pc,usb=off,vmport=off" : "virt,gic-version=max";
   if (accelerator === "kvm") return ["-machine", machine, "-accel", "kvm", "-cpu", "host", "-smp", "2"];
-  // Of several that are emulated one now and then stops in the kernel, and with cx16 Linux guests panic at random.
-  const cpu = platform === "x86_64-linux" ? "max,-cx16" : "max";
-  return ["-machine", machine, "-accel", "tcg", "-cpu", cpu, "-smp", "1"];
+  const isOld = program.version < DEPENDABLE_VERSION;
+  const cpu = isOld && platform === "x86_64-linux" ? "max,-cx16" : "max";
+  return ["-machine", machine, "-accel", "tcg", "-cpu", cpu, "-smp", isOld ? "1" : String(processors)];
 }
 
 function kernelArguments(options: DeviceOptions & KernelBoot): string[] {

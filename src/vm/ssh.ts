@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { CommandError, type RunOptions, run } from "../machine/process.ts";
+import { CommandError, type RunOptions, run } from "../local/process.ts";
 
 export type RunOnGuest = (command: string, options?: Pick<RunOptions, "input" | "onLine">) => Promise<string>;
 
@@ -54,12 +54,12 @@ function keyCredentials(publicKey: string): Readonly<Record<string, string>> {
 
 const KEY_CREDENTIAL = "nixfleet.vm-key";
 
-/** A port of 127.0.0.1 on which nothing listens. */
-export async function freePort(): Promise<number> {
+/** A port of 127.0.0.1 on which nothing listens: that one, or any. @throws what listen(2) says */
+export async function freePort(wanted = 0): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const server = createServer();
   server.on("error", reject);
-  server.listen(0, "127.0.0.1", () => {
+  server.listen(wanted, "127.0.0.1", () => {
     const address = server.address();
     server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(address)));
   });

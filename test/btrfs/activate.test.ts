@@ -8,13 +8,15 @@ import {
   mkdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
+import { entriesList, PLACED_LIST } from "../../src/plan/activation.ts";
 import { ALICE, activate, CLOSURE, entry, freshRoot, type Root } from "./activation-root.ts";
 
 test("/usr is the closure's and read-only, folders are bound, links lead to the persist root", async () => {
@@ -39,6 +41,17 @@ test("a file is linked, whatever its name, and what is written through the link 
   assert.ok(!existsSync(join(root.path, "persist", odd)), "its program makes it");
 });
 
+test("a persist root that is a folder of what is mounted is made, before anything is put there", async () => {
+  const place = { persistRoot: "/persist/system/one", source: "/persist/system/one/var/a" };
+  await using root = await freshRoot([entry("directory", "/var/a", "bind", place)]);
+  const machineId = "/persist/system/one/etc/machine-id";
+  const { report } = activate(root, { ROOTS: "/persist/system/one\n/persist/a b", MACHINE_ID: machineId });
+  assert.deepEqual(report.problems, []);
+  writeFileSync(join(root.path, "var/a/file"), "kept");
+  assert.equal(readFileSync(join(root.path, "persist/system/one/var/a/file"), "utf8"), "kept");
+  assert.ok(existsSync(join(root.path, "persist/a b")));
+});
+
 test("data that exists keeps its owner and mode, and a difference from the declaration is reported", async () => {
   await using root = await freshRoot([
     entry("directory", "/var/as declared", "bind", { user: "alice", group: "alice", mode: "0750" }),
@@ -46,6 +59,8 @@ test("data that exists keeps its owner and mode, and a difference from the decla
     entry("directory", "/var/other", "bind", { user: "alice", group: "alice", mode: "0700" }),
     entry("file", "/etc/file", "bind", { mode: "0600" }),
     entry("file", "/etc/link", "symlink"),
+    entry("directory", "/var/nobody says", "bind", { assumed: ["user", "group", "mode"] }),
+    entry("directory", "/var/mode only", "bind", { mode: "0700", assumed: ["user", "group"] }),
   ]);
   await borrowUsr(root);
   assert.deepEqual(activate(root).report.differences, [], "nothing existed");
@@ -53,10 +68,12 @@ test("data that exists keeps its owner and mode, and a difference from the decla
   const other = join(root.path, "persist/var/other");
   chownSync(other, 0, 7);
   chmodSync(other, 0o1777);
+  for (const name of ["nobody says", "mode only"]) chownSync(join(root.path, "persist/var", name), ALICE, ALICE);
+  chmodSync(join(root.path, "persist/var/nobody says"), 0o700);
   const { report } = activate(root);
   assert.equal(report.outcome, "complete");
   assert.deepEqual(report.differences, [
-    "/persist/var/other is root:7 1777, declared is alice:alice 0700: it is left as it is",
+    "/persist/var/other is root:7 1777, but declared as alice:alice 0700; nothing was changed",
   ]);
   assert.deepEqual([statSync(other).uid, statSync(other).mode & 0o7777], [0, 0o1777]);
 });
@@ -99,7 +116,7 @@ test("keys become the user's, and nothing else does: no link is followed, no fil
     assert.equal(lstatSync(join(keys, own)).uid, ALICE, own);
   assert.equal(statSync(join(root.path, "persist/etc/host_key")).uid, 0);
   assert.equal(statSync(join(root.path, "persist/etc")).uid, 0);
-  assert.match(report.problems.join(), /several names: .*stolen/);
+  assert.match(report.problems.join(), /several hard links: .*stolen/);
 });
 
 test("a user who leaves a thousand files with several names does not hold the boot with a thousand lines", async () => {
@@ -116,6 +133,36 @@ test("a user who leaves a thousand files with several names does not hold the bo
   assert.equal(report.problems.at(-1), "and more");
   for (let n = 0; n < 1000; n++) assert.equal(statSync(join(keys, `z/${n}`)).uid, ALICE);
 });
+
+test("keys are given once: what the user later calls so, but is root's, stays root's", async () => {
+  await using root = await freshRoot([]);
+  const home = join(root.path, "persist/home/alice");
+  const KEYS = "alice /persist/home/alice/.keys";
+  mkdirSync(join(home, "of-root"));
+  writeFileSync(join(home, "of-root/file"), "");
+  assert.equal(activate(root, { KEYS }).report.outcome, "complete");
+  renameSync(join(home, "of-root"), join(home, ".keys"));
+  assert.equal(activate(root, { KEYS }).report.outcome, "complete");
+  for (const path of [".keys", ".keys/file"]) assert.equal(statSync(join(home, path)).uid, 0, path);
+});
+
+for (const [what, damage, said] of [
+  ["a file", (record: string) => writeFileSync(record, ""), false],
+  ["a link to nothing", (record: string) => symlinkSync("nowhere", record), false],
+  ["in a folder that is none", (record: string) => writeFileSync(dirname(record), ""), true],
+] as const) {
+  test(`where the record of given keys is ${what}, none are given`, async () => {
+    await using root = await freshRoot([]);
+    const record = join(root.path, "persist/.nixfleet/keys-given/alice");
+    mkdirSync(dirname(said ? dirname(record) : record), { recursive: true });
+    damage(record);
+    const keys = join(root.path, "persist/home/alice/.keys");
+    mkdirSync(keys);
+    const { report } = activate(root, { KEYS: "alice /persist/home/alice/.keys" });
+    assert.equal(statSync(keys).uid, 0);
+    assert.equal(/keeps its owner.*: chown -R alice /.test(report.problems.join()), said);
+  });
+}
 
 test("keys that are a link, or are not there, are nobody's business", async () => {
   await using root = await freshRoot([]);
@@ -146,6 +193,45 @@ test("without the closure's /usr activation fails", async () => {
   assert.equal(exitCode, 1);
   assert.equal(report.outcome, "failed");
   assert.match(stderr, /THE ROOT IS NOT ACTIVATED: there is no closure/);
+});
+
+test("on a root that stays, what lay at a newly declared path goes to the persist root, once", async () => {
+  const entries = [
+    entry("directory", "/var/bound", "bind"),
+    entry("directory", "/var/linked", "symlink"),
+    entry("directory", "/var/before", "bind"),
+    entry("file", "/etc/file", "symlink"),
+  ];
+  await using root = await freshRoot(entries);
+  const at = (path: string) => join(root.path, path);
+  mkdirSync(at("etc/nixfleet"));
+  writeFileSync(at(PLACED_LIST), entriesList(entries.filter(({ path }) => path === "/var/before")));
+  for (const path of ["var/bound", "var/linked", "var/before", "persist/var/before"]) {
+    mkdirSync(at(path), { recursive: true });
+    writeFileSync(at(`${path}/file`), path);
+  }
+  writeFileSync(at("etc/file"), "etc/file");
+  const { report, exitCode } = activate(root);
+  assert.equal(exitCode, 0);
+  assert.deepEqual(report.carried.toSorted(), ["/etc/file", "/var/bound", "/var/linked"]);
+  assert.deepEqual(
+    report.problems.toSorted(),
+    ["/etc/file", "/var/linked"].map((path) => `${path} was in the way of a link and is now ${path}.before-nixfleet`),
+  );
+  for (const [path, content] of [
+    ["var/bound/file", "var/bound"],
+    ["persist/var/linked/file", "var/linked"],
+    ["var/linked.before-nixfleet/file", "var/linked"],
+    ["persist/etc/file", "etc/file"],
+    ["var/before/file", "persist/var/before"],
+  ] as const)
+    assert.equal(readFileSync(at(path), "utf8"), content);
+  assert.equal(readlinkSync(at("var/linked")), "/persist/var/linked");
+  for (const path of ["usr", "var/bound", "var/before"]) await run("umount", [at(path)]);
+  writeFileSync(at("persist/var/bound/file"), "newer");
+  const again = activate(root).report;
+  assert.deepEqual([again.carried, again.problems], [[], []]);
+  assert.equal(readFileSync(at("var/bound/file"), "utf8"), "newer");
 });
 
 test("the number of processes does not grow with the entries", async () => {

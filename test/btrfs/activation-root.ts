@@ -1,13 +1,23 @@
 /** A root as the initrd has it, and the activation's own script run on it. */
+
 import { spawnSync } from "node:child_process";
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { scriptParameters, WIPE_SCRIPT } from "../../src/initrd/files.ts";
-import { run } from "../../src/machine/process.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
-import { bindFstab, linkedFiles, ownersList, SYSROOT, tmpfilesConfig } from "../../src/plan/activation.ts";
-import type { PersistenceEntry } from "../../src/plan/persistence.ts";
+import { run } from "../../src/local/process.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
+import { scriptParameters } from "../../src/payload/initrd/pieces.ts";
+import { WIPE_SCRIPT } from "../../src/payload/initrd/wipe-files.ts";
+import {
+  bindFstab,
+  entriesList,
+  ownersList,
+  parentsConfig,
+  SYSROOT,
+  tmpfilesConfig,
+} from "../../src/plan/activation.ts";
+import type { PersistenceEntry, PersistenceParent } from "../../src/plan/persistence-plan.ts";
 import { entryAt } from "../entry.ts";
+import { activationReport } from "../reports.ts";
 
 export const CLOSURE = "/nix/store/abc-nixfleet-test";
 export const ALICE = 1234;
@@ -19,7 +29,7 @@ export interface Root extends AsyncDisposable {
 }
 
 /** A root with a closure and a persist root that hold what activation reads; nothing of it is on a disk. */
-export async function freshRoot(entries: readonly PersistenceEntry[]): Promise<Root> {
+export async function freshRoot(entries: readonly PersistenceEntry[], seenAs?: string): Promise<Root> {
   const stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder());
   const path = join(folder.path, "sysroot");
@@ -31,7 +41,7 @@ export async function freshRoot(entries: readonly PersistenceEntry[]): Promise<R
   }
   chownSync(join(path, "persist/home/alice"), ALICE, ALICE);
   writeAccounts(path);
-  writeClosure(join(path, CLOSURE), entries, path);
+  writeClosure(join(path, CLOSURE), entries, seenAs ?? path);
   const all = stack.move();
   return { path, scratch: folder.path, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
@@ -45,18 +55,33 @@ export function writeAccounts(root: string): void {
 }
 
 /** @param sysroot where the root is mounted, which the renderers say is at `SYSROOT` */
-export function writeClosure(folder: string, entries: readonly PersistenceEntry[], sysroot: string): void {
-  const plan = {
-    persistRoot: "/persist",
-    entries,
-    parents: [{ path: "/var", user: "root", group: "root", mode: "0755", ensured: false }],
-    keys: [],
-  };
+export function writeClosure(
+  folder: string,
+  entries: readonly PersistenceEntry[],
+  sysroot: string,
+  parents: readonly PersistenceParent[] = [parent("/var", "root")],
+): void {
+  const plan = { entries, parents };
   mkdirSync(join(folder, "usr/bin"), { recursive: true });
   writeFileSync(join(folder, "tmpfiles.conf"), tmpfilesConfig(plan));
   writeFileSync(join(folder, "fstab"), bindFstab(plan).replaceAll(`${SYSROOT}/`, `${sysroot}/`));
-  writeFileSync(join(folder, "files.list"), linkedFiles(plan));
+  writeFileSync(join(folder, "entries.list"), entriesList(plan.entries));
+  writeFileSync(join(folder, "parents.conf"), parentsConfig(plan, entries));
   writeFileSync(join(folder, "owners.list"), ownersList(plan));
+}
+
+export function parent(path: string, user: string): PersistenceParent {
+  return {
+    path,
+    user,
+    group: user,
+    mode: "0755",
+    assumed: [],
+    on: ["", "/persist"],
+    ensured: false,
+    closed: false,
+    fromSkeleton: false,
+  };
 }
 
 export function entry(
@@ -70,10 +95,10 @@ export function entry(
 
 export function activate(
   root: Pick<Root, "path" | "scratch">,
-  parameters: { MACHINE_ID?: string; KEYS?: string; ROOT_DEVICE?: string } = {},
+  parameters: { MACHINE_ID?: string; KEYS?: string; ROOTS?: string; ROOT_DEVICE?: string } = {},
 ) {
   const conf = join(root.scratch, "activate.conf");
-  const report = join(root.scratch, "run/activation.json");
+  const report = join(root.scratch, "run/activation.report");
   const all = { MACHINE_ID: "", KEYS: "", ROOT_DEVICE: "", STATE: "/persist/.nixfleet", REPORT: report, ...parameters };
   writeFileSync(conf, scriptParameters(all));
   const script = join(WIPE_SCRIPT, "../activate.sh");
@@ -81,5 +106,10 @@ export function activate(
   const command = `/bin/sh "$@"; status=$?; /bin/sh -c 'echo $$'; exit "$status"`;
   const argv = ["--pid", "--fork", "/bin/sh", "-c", command, "sh", script, root.path, CLOSURE, conf];
   const { status, stdout, stderr } = spawnSync("unshare", argv, { encoding: "utf8" });
-  return { exitCode: status, stderr, processes: Number(stdout), report: JSON.parse(readFileSync(report, "utf8")) };
+  return {
+    exitCode: status,
+    stderr,
+    processes: Number(stdout),
+    report: activationReport(readFileSync(report, "utf8")),
+  };
 }

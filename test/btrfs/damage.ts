@@ -1,6 +1,6 @@
 /** Damage to a filesystem that can still be mounted, as a bad disk does it. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
 import { released } from "./released.ts";
 import type { Filesystem } from "./wipe-filesystem.ts";
 

@@ -1,8 +1,8 @@
 /** A program for the test: makes the image `argv[2]` and gets the signal `argv[4]` in its command number `argv[3]`. */
-import { makeImage } from "../../src/disk/image.ts";
+import { makeImages } from "../../src/disk/image.ts";
 import { GIB } from "../../src/layout/size.ts";
-import { interruption, unwindOnInterrupt } from "../../src/machine/interruption.ts";
-import { run } from "../../src/machine/process.ts";
+import { interruption, unwindOnInterrupt } from "../../src/local/interruption.ts";
+import { run } from "../../src/local/process.ts";
 import { layout } from "../unit/disk-layout.ts";
 
 const [file = "", stopAt = "", signal = ""] = process.argv.slice(2);
@@ -10,7 +10,7 @@ let left = Number(stopAt);
 
 unwindOnInterrupt();
 try {
-  await makeImage(layout, file, GIB, async () => void (await run("sleep", ["0.1"])), {
+  await makeImages([{ layout, file, size: GIB }], async () => void (await run("sleep", ["0.1"])), {
     onCommand: () => {
       left -= 1;
       // The signal arrives a little later, so that it finds the command running.

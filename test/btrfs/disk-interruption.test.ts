@@ -3,8 +3,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CommandError, run } from "../../src/machine/process.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
+import { CommandError, run } from "../../src/local/process.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
 
 test("an image interrupted during any of its commands leaves no file, no mount and no loop device", async () => {
   await using folder = await temporaryFolder();

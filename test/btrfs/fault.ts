@@ -6,7 +6,7 @@ export const FIRST = "20261123T000312.000Z";
 
 export interface Fault {
   readonly fault: string;
-  /** As docs/wipe.md says it. */
+  /** What the wipe does then, as docs/wipe.md lists it. */
   readonly happens: string;
   readonly filesystem?: Parameters<typeof filesystem>[0];
   readonly arrange: (fs: Filesystem) => Promise<void> | void;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
 import { type Fault, FIRST } from "./fault.ts";
 import { released } from "./released.ts";
 import { type Filesystem, filesystem, has, names, wipe } from "./wipe-filesystem.ts";
@@ -13,8 +13,8 @@ const TWINS = `twins-${process.pid}`;
 
 export const FILESYSTEM_FAULTS: readonly Fault[] = [
   {
-    fault: "the filesystem is full",
-    happens: "the previous root; when there is room again, it is wiped again",
+    fault: "the filesystem is full, and there is neither a reserve nor an old root",
+    happens: "boots the previous root; once there is space, the next wipe works",
     filesystem: { megabytes: 48, mixed: true },
     arrange: fill,
     outcome: "untouched",
@@ -34,7 +34,7 @@ export const FILESYSTEM_FAULTS: readonly Fault[] = [
   },
   {
     fault: "the device is read-only",
-    happens: "the previous root",
+    happens: "boots the previous root",
     arrange: async (fs) => {
       await run("umount", [fs.top]);
       // Who still has it mounted, has it writable.
@@ -49,15 +49,15 @@ export const FILESYSTEM_FAULTS: readonly Fault[] = [
     },
   },
   {
-    fault: "the disk takes no more writes, as a thin one whose pool is full",
-    happens: "the previous root; when it takes them again, it is wiped again",
+    fault: "the disk accepts no more writes, for example a thin disk whose pool is full",
+    happens: "boots the previous root; once the disk accepts writes, the next wipe works",
     filesystem: { room: 64 },
     parameters: { CLOSURE_ROOT: "" }, // a snapshot of one is written at once, and would be refused first
     arrange: async ({ scratch }) => {
       await run("dd", ["if=/dev/zero", `of=${join(scratch, "disk/full")}`, "bs=64k"]).catch(() => {});
     },
     outcome: "untouched",
-    says: /the fresh root cannot be written: /,
+    says: /cannot write the fresh root: /,
     check: async (fs, { report }) => {
       assert.deepEqual([report.retired, report.created], [null, null]);
       await run("umount", [fs.top]);
@@ -71,7 +71,7 @@ export const FILESYSTEM_FAULTS: readonly Fault[] = [
   },
   {
     fault: "the filesystem's superblocks are damaged",
-    happens: "it cannot be mounted, and is not touched",
+    happens: "cannot mount the filesystem, and does not touch it",
     arrange: async (fs) => {
       await run("umount", [fs.top]);
       await released(fs.device);
@@ -82,26 +82,27 @@ export const FILESYSTEM_FAULTS: readonly Fault[] = [
       execFileSync("mount", ["-t", "tmpfs", "tmpfs", fs.top]);
     },
     outcome: "untouched",
-    says: /cannot be mounted/,
+    says: /cannot mount/,
   },
   {
     fault: "no filesystem has the label",
-    happens: "nothing is touched",
+    happens: "touches nothing",
     arrange: () => {},
     parameters: { DEVICE: "", LABEL: "no-such-label" },
     outcome: "untouched",
-    says: /no filesystem is labelled no-such-label/,
+    says: /no filesystem has the label no-such-label/,
   },
   {
     fault: "two filesystems have the label",
-    happens: "neither is touched, both are named; the boot goes on with the one that has a `@root`, if only one has",
+    happens:
+      "touches neither and names both; if only one has a `@root` the boot continues with that one, otherwise it stops",
     filesystem: { label: TWINS },
     arrange: async () => {
       twin = await filesystem({ label: TWINS });
     },
     parameters: { DEVICE: "", LABEL: TWINS },
     outcome: "untouched",
-    says: new RegExp(`two filesystems are labelled ${TWINS}: /dev/\\S+ /dev/`),
+    says: new RegExp(`two filesystems have the label ${TWINS}: /dev/\\S+ /dev/`),
     restore: async () => twin?.[Symbol.asyncDispose](),
   },
 ];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
 import { damageSubvolume } from "./damage.ts";
 import { type Fault, FIRST } from "./fault.ts";
 import { has, names, prune, subvolume } from "./wipe-filesystem.ts";
@@ -12,7 +12,7 @@ const OLDEST = "old_roots/20200101T000000.000Z";
 export const PRUNING_FAULTS: readonly Fault[] = [
   {
     fault: "the clock is before the newest old root",
-    happens: "nothing is pruned",
+    happens: "prunes nothing",
     arrange: (fs) => subvolume(fs.top, "old_roots/20200101T000000.000Z", "old_roots/20990101T000000.000Z"),
     parameters: { KEEP_NEWEST: 0 },
     outcome: "wiped",
@@ -21,20 +21,20 @@ export const PRUNING_FAULTS: readonly Fault[] = [
   },
   {
     fault: "an old root is immutable",
-    happens: "it stays and is named; the others are pruned",
+    happens: "keeps and names it, and prunes the others",
     arrange: async (fs) => {
       await subvolume(fs.top, "old_roots/20200101T000000.000Z", "old_roots/20200102T000000.000Z");
       await run("chattr", ["+i", join(fs.top, "old_roots/20200101T000000.000Z")]);
     },
     parameters: { KEEP_NEWEST: 1 },
     outcome: "wiped",
-    says: /20200101T000000.000Z cannot be deleted/,
+    says: /cannot delete the old root 20200101T000000.000Z/,
     check: (fs) => assert.deepEqual(names(fs, "old_roots"), ["20200101T000000.000Z", FIRST]),
     restore: async (fs) => void (await run("chattr", ["-i", join(fs.top, "old_roots/20200101T000000.000Z")])),
   },
   {
-    fault: "an old root has nested subvolumes, read-only snapshots and immutable files in it",
-    happens: "it is pruned with them",
+    fault: "an old root contains nested subvolumes, read-only snapshots and immutable files",
+    happens: "prunes it with all of them",
     arrange: async (fs) => {
       const root = "old_roots/20200101T000000.000Z";
       await subvolume(fs.top, root, `${root}/a`, `${root}/a/b`);
@@ -47,8 +47,8 @@ export const PRUNING_FAULTS: readonly Fault[] = [
     check: (fs) => assert.deepEqual(names(fs, "old_roots"), [FIRST]),
   },
   {
-    fault: "an old root is mounted, for it has been booted by its name",
-    happens: "it stays and is named; the others are pruned",
+    fault: "an old root is mounted, because the host booted it by name",
+    happens: "keeps and names it, and prunes the others",
     arrange: async (fs) => {
       await subvolume(fs.top, OLDEST, `${OLDEST}/nested`, "old_roots/20200102T000000.000Z");
       writeFileSync(join(fs.top, OLDEST, "in-use"), "");
@@ -57,7 +57,7 @@ export const PRUNING_FAULTS: readonly Fault[] = [
     },
     parameters: { KEEP_NEWEST: 1 },
     outcome: "wiped",
-    says: /20200101T000000.000Z is mounted: it stays/,
+    says: /20200101T000000.000Z is mounted, so it is kept/,
     check: (fs) => {
       assert.deepEqual(names(fs, "old_roots"), ["20200101T000000.000Z", FIRST]);
       assert.deepEqual(names(fs, OLDEST), ["in-use", "nested"]);
@@ -66,7 +66,7 @@ export const PRUNING_FAULTS: readonly Fault[] = [
   },
   {
     fault: "a subvolume nested in an old root holds a swap file that is in use",
-    happens: "it stays and is named; the others are pruned",
+    happens: "keeps and names it, and prunes the others",
     arrange: async (fs) => {
       await subvolume(fs.top, OLDEST, `${OLDEST}/nested`, "old_roots/20200102T000000.000Z");
       const swap = join(fs.top, OLDEST, "nested/swapfile");
@@ -75,13 +75,13 @@ export const PRUNING_FAULTS: readonly Fault[] = [
     },
     parameters: { KEEP_NEWEST: 1 },
     outcome: "wiped",
-    says: /20200101T000000.000Z cannot be deleted/,
+    says: /cannot delete the old root 20200101T000000.000Z/,
     check: (fs) => assert.deepEqual(names(fs, "old_roots"), ["20200101T000000.000Z", FIRST]),
     restore: async (fs) => void (await run("swapoff", [join(fs.top, OLDEST, "nested/swapfile")])),
   },
   {
     fault: "an old root is damaged: its checksums are wrong",
-    happens: "it stays and is named; the others are pruned",
+    happens: "keeps and names it, and prunes the others",
     arrange: async (fs) => {
       await subvolume(fs.top, OLDEST, "old_roots/20200102T000000.000Z");
       await damageSubvolume(fs, OLDEST);
@@ -93,7 +93,7 @@ export const PRUNING_FAULTS: readonly Fault[] = [
   },
   {
     fault: "quotas are on",
-    happens: "as always",
+    happens: "wipes and prunes as usual",
     arrange: async (fs) => {
       await subvolume(fs.top, OLDEST);
       await run("btrfs", ["quota", "enable", fs.top]);
@@ -104,7 +104,7 @@ export const PRUNING_FAULTS: readonly Fault[] = [
   },
   {
     fault: "there are thousands of old roots",
-    happens: "a fresh root, as soon as without them; they are pruned in the background",
+    happens: "creates a fresh root as fast as without them, and prunes them in the background",
     filesystem: { megabytes: 1024 },
     arrange: async (fs) => {
       mkdirSync(join(fs.top, "old_roots"));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
 import { damageSubvolume } from "./damage.ts";
 import { type Fault, FIRST } from "./fault.ts";
 import { has, names, prune, subvolume, wipe } from "./wipe-filesystem.ts";
@@ -10,7 +10,7 @@ import { has, names, prune, subvolume, wipe } from "./wipe-filesystem.ts";
 export const ROOT_FAULTS: readonly Fault[] = [
   {
     fault: "@root is a plain directory",
-    happens: "it is kept as `old_roots/<time>.kept`, which is never pruned, and there is a fresh root",
+    happens: "keeps it as `old_roots/<time>.kept`, which is never pruned, and creates a fresh root",
     arrange: async (fs) => {
       await run("btrfs", ["subvolume", "delete", join(fs.top, "@root")]);
       mkdirSync(join(fs.top, "@root"));
@@ -26,7 +26,7 @@ export const ROOT_FAULTS: readonly Fault[] = [
   },
   {
     fault: "@root is a plain directory for the second time at the same time",
-    happens: "each is kept, under a name of its own",
+    happens: "keeps each under its own name",
     arrange: async (fs) => {
       await run("btrfs", ["subvolume", "delete", join(fs.top, "@root")]);
       mkdirSync(join(fs.top, "@root/second"), { recursive: true });
@@ -40,7 +40,7 @@ export const ROOT_FAULTS: readonly Fault[] = [
   },
   {
     fault: "@root is a link to @persist",
-    happens: "the link is kept as `old_roots/<time>.kept`, and there is a fresh root",
+    happens: "keeps the link as `old_roots/<time>.kept`, and creates a fresh root",
     arrange: async (fs) => {
       await run("btrfs", ["subvolume", "delete", join(fs.top, "@root")]);
       symlinkSync("@persist", join(fs.top, "@root"));
@@ -50,7 +50,7 @@ export const ROOT_FAULTS: readonly Fault[] = [
   },
   {
     fault: "@root is set read-only",
-    happens: "it is set writable, because a read-only subvolume cannot be moved; then as always",
+    happens: "makes it writable, because a read-only subvolume cannot be moved, then wipes as usual",
     arrange: async (fs) => {
       await run("btrfs", ["property", "set", "-ts", join(fs.top, "@root"), "ro", "true"]);
     },
@@ -59,7 +59,7 @@ export const ROOT_FAULTS: readonly Fault[] = [
   },
   {
     fault: "@root has nested subvolumes, a read-only snapshot and an immutable file",
-    happens: "they are retired with it",
+    happens: "retires them with it",
     arrange: async (fs) => {
       await subvolume(fs.top, "@root/tmp", "@root/var/lib/machines");
       await run("btrfs", ["subvolume", "snapshot", "-r", join(fs.top, "@persist"), join(fs.top, "@root/snapshot")]);
@@ -70,21 +70,21 @@ export const ROOT_FAULTS: readonly Fault[] = [
   },
   {
     fault: "@root itself is immutable",
-    happens: "the previous root; `chattr -i` it",
+    happens: "boots the previous root; run `chattr -i` on it",
     arrange: async (fs) => void (await run("chattr", ["+i", join(fs.top, "@root")])),
     outcome: "untouched",
-    says: /@root cannot be retired/,
+    says: /cannot retire @root/,
     restore: async (fs) => void (await run("chattr", ["-i", join(fs.top, "@root")])),
   },
   {
     fault: "@root is damaged: its checksums are wrong",
-    happens: "it cannot be moved, and stays; nor can it be booted: boot an old root by its name (see Rescue)",
+    happens: "cannot move it, so it stays; it does not boot either: boot an old root by its name (see Rescue)",
     arrange: async (fs) => {
       await subvolume(fs.top, "old_roots/20200101T000000.000Z");
       await damageSubvolume(fs, "@root");
     },
     outcome: "untouched",
-    says: /the fresh root cannot be put in place: .*'@root': Input\/output error/,
+    says: /cannot put the fresh root in place: .*'@root': Input\/output error/,
     check: (fs) => {
       assert.deepEqual(names(fs), ["@nix", "@persist", "@root", "@root.new", "old_roots"]);
       assert.deepEqual(names(fs, "old_roots"), ["20200101T000000.000Z"]);
@@ -92,7 +92,7 @@ export const ROOT_FAULTS: readonly Fault[] = [
   },
   {
     fault: "@root holds a swap file that is in use",
-    happens: "it is retired with it",
+    happens: "retires the swap file with it",
     arrange: async (fs) => {
       await run("btrfs", ["filesystem", "mkswapfile", "--size", "8m", join(fs.top, "@root/swapfile")]);
       await run("swapon", [join(fs.top, "@root/swapfile")]);
@@ -101,8 +101,8 @@ export const ROOT_FAULTS: readonly Fault[] = [
     restore: async (fs) => void (await run("swapoff", [join(fs.top, `old_roots/${FIRST}/swapfile`)])),
   },
   {
-    fault: "a crash left no @root, and a half-done @root.new",
-    happens: "`@root.new` is deleted and made anew; a fresh root",
+    fault: "a crash left no @root and an incomplete @root.new",
+    happens: "deletes `@root.new` and creates a fresh root",
     arrange: async (fs) => {
       await subvolume(fs.top, "@root.new");
       mkdirSync(join(fs.top, "old_roots"));
@@ -115,8 +115,8 @@ export const ROOT_FAULTS: readonly Fault[] = [
     },
   },
   {
-    fault: "a crash left no @root, and none can be made",
-    happens: "the newest old root becomes `@root`",
+    fault: "a crash left no @root, and the wipe cannot create one",
+    happens: "renames the newest old root to `@root`",
     arrange: async (fs) => {
       mkdirSync(join(fs.top, "old_roots"));
       await subvolume(fs.top, "old_roots/20200101T000000.000Z");
@@ -125,15 +125,15 @@ export const ROOT_FAULTS: readonly Fault[] = [
     },
     parameters: { CLOSURE_ROOT: "@nix/store/gone/root" },
     outcome: "untouched",
-    says: /old_roots\/20261123T000312.000Z becomes it/,
+    says: /old_roots\/20261123T000312.000Z becomes @root/,
     check: (fs) => {
       assert.ok(has(fs, "@root/mark"));
       assert.deepEqual(names(fs, "old_roots"), ["20200101T000000.000Z", "20270101T000000.000Z"]);
     },
   },
   {
-    fault: "something else is called @root.new",
-    happens: "the previous root; it is not touched",
+    fault: "something else is named @root.new",
+    happens: "boots the previous root, and does not touch it",
     arrange: (fs) => {
       mkdirSync(join(fs.top, "@root.new"));
       writeFileSync(join(fs.top, "@root.new/file"), "");
@@ -144,7 +144,7 @@ export const ROOT_FAULTS: readonly Fault[] = [
   },
   {
     fault: "old_roots is a link",
-    happens: "the previous root; what it leads to is not touched",
+    happens: "boots the previous root, and does not touch the target of the link",
     arrange: (fs) => symlinkSync("@persist", join(fs.top, "old_roots")),
     outcome: "untouched",
     says: /old_roots is a link/,
@@ -152,7 +152,7 @@ export const ROOT_FAULTS: readonly Fault[] = [
   },
   {
     fault: "a crash left no @root, and old_roots is a link",
-    happens: "a fresh root; what the link leads to is not touched",
+    happens: "creates a fresh root, and does not touch the target of the link",
     arrange: async (fs) => {
       await subvolume(fs.top, "@persist/20200101T000000.000Z");
       await run("btrfs", ["subvolume", "delete", join(fs.top, "@root")]);
@@ -169,14 +169,14 @@ export const ROOT_FAULTS: readonly Fault[] = [
   },
   {
     fault: "old_roots is a file",
-    happens: "the previous root; it is not touched",
+    happens: "boots the previous root, and does not touch it",
     arrange: (fs) => writeFileSync(join(fs.top, "old_roots"), ""),
     outcome: "untouched",
     says: /old_roots is not a folder/,
   },
   {
     fault: "@root is mounted",
-    happens: "it stays",
+    happens: "does not touch it",
     arrange: async (fs) => {
       mkdirSync(join(fs.scratch, "place"));
       await run("mount", ["-o", "subvol=@root", fs.device, join(fs.scratch, "place")]);

@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
-import { mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { installTargets } from "../../src/cli/install.ts";
-import { makeCompressedImage, provideImage, refuseImage } from "../../src/deploy/image.ts";
+import { imagesOf, makeCompressedImages, provideImages, refuseImages } from "../../src/deploy/image.ts";
 import { claimDevices, inspectAgain, installOnDevices } from "../../src/deploy/install.ts";
 import { diskSurroundings } from "../../src/disk/run.ts";
-import { generationParameters } from "../../src/host/generations.ts";
-import { installParameters } from "../../src/host/install.ts";
-import { CommandError, run } from "../../src/machine/process.ts";
-import { loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
-import { requiredBytes } from "../../src/plan/disk-problems.ts";
+import { UserError } from "../../src/errors.ts";
+import { diskoTemplates, mkHost } from "../../src/index.ts";
+import { CommandError, run } from "../../src/local/process.ts";
+import { loopDevice, mounted, mountFolder, temporaryFolder } from "../../src/local/resources.ts";
+import { generationParameters } from "../../src/payload/host/generations.ts";
+import { installParameters } from "../../src/payload/host/install.ts";
+import { requiredBytes } from "../../src/plan/layout-problems.ts";
 import { planWith } from "../unit/host.ts";
 import { released } from "./released.ts";
 import { smallClosure } from "./small-closure.ts";
@@ -68,7 +70,7 @@ test("what a disk held before is gone, and nothing stays mounted", async () => {
   const targets = [{ layout, device: loop.device }];
   await using claim = await claimDevices(targets);
   await installOnDevices({ plan, closure, claim, onProgress: (step) => steps.push(step) });
-  assert.deepEqual(steps.slice(-3), ["copying the closure", "writing the boot entry", "writing everything out"]);
+  assert.deepEqual(steps.slice(-3), ["copying the closure", "writing the boot entry", "syncing to disk"]);
   assert.ok(!(await run("findmnt", ["--list", "--output", "SOURCE"])).includes(loop.device));
   await assertInstalled(loop.device);
 });
@@ -80,6 +82,8 @@ test("a host that runs from one disk puts itself onto another, after its name wa
   await truncate(image, 2 * 1024 ** 3);
   await using loop = await loopDevice(image);
   const plan = planWith();
+  const [layout] = plan.disk.disks;
+  assert.ok(layout !== undefined);
   const nix = join(folder.path, "nix");
   await mkdir(join(nix, "store"), { recursive: true });
   const closure = await smallClosure(join(nix, "store"));
@@ -90,14 +94,14 @@ test("a host that runs from one disk puts itself onto another, after its name wa
   };
   const kernelCommandLine = await file("cmdline", `quiet nixfleet.closure=${closure.storePath}\n`);
   const esp = { kind: "folder", path: "/boot" } as const;
-  const conf = await file("conf", generationParameters(plan, { nix, esp, grub: null, kernelCommandLine }));
+  const conf = await file("conf", generationParameters(plan, { nix, esps: [esp], grub: null, kernelCommandLine }));
   // As far as this kernel can mount it.
-  const { unsupported, udev } = await diskSurroundings(loop.device);
+  const { unsupported, udev } = await diskSurroundings([{ layout, device: loop.device }]);
   const env = {
     INSTALL_CONF: await file("install.conf", installParameters(plan, { under, udev, unsupported }) ?? ""),
     RUNTIME: folder.path,
   };
-  const script = [join(import.meta.dirname, "../../src/host/install.sh"), "--conf", conf, loop.device];
+  const script = [join(import.meta.dirname, "../../src/payload/host/install.sh"), "--conf", conf, loop.device];
   const refused = (reason: RegExp) => (error: unknown) => {
     assert.match(error instanceof CommandError ? error.text : String(error), reason);
     return true;
@@ -116,6 +120,61 @@ test("a host that runs from one disk puts itself onto another, after its name wa
   }
   await run("sh", [...script, "--yes-wipe"], { env });
   await assertInstalled(loop.device);
+  await writeFile(join(closure.packages.folder, "vmlinuz"), "vmlinuX\n");
+  const damaged = refused(/\.\/vmlinuz is changed\n[\s\S]*is damaged, so it is not installed/);
+  await assert.rejects(run("sh", [...script, "--yes-wipe"], { env }), damaged);
+});
+
+test("a host on two disks puts itself onto two others, each by its name", async () => {
+  await using folder = await temporaryFolder();
+  await using loops = new AsyncDisposableStack();
+  const devices: string[] = [];
+  for (const name of ["one", "two"]) {
+    const image = join(folder.path, name);
+    await writeFile(image, "");
+    await truncate(image, 2 * 1024 ** 3);
+    devices.push(loops.use(await loopDevice(image)).device);
+  }
+  const [one = "", two = ""] = devices;
+  const plan = mkHost({
+    ...{ hostName: "test", platform: "x86_64-linux", hostSpec: { userName: "alice" } },
+    modules: [
+      diskoTemplates.btrfsRaid1Impermanence({ disks: ["/dev/vda", "/dev/vdb"], espSize: "128M" }),
+      { nixfleet: { impermanence: { enable: true } } },
+    ],
+  }).plan();
+  const nix = join(folder.path, "nix");
+  await mkdir(join(nix, "store"), { recursive: true });
+  const closure = await smallClosure(join(nix, "store"));
+  const file = async (name: string, text: string) => {
+    await writeFile(join(folder.path, name), text);
+    return join(folder.path, name);
+  };
+  const kernelCommandLine = await file("cmdline", `quiet nixfleet.closure=${closure.storePath}\n`);
+  const esps = plan.loader.esps.map((path) => ({ kind: "folder", path }) as const);
+  const conf = await file("conf", generationParameters(plan, { nix, esps, grub: null, kernelCommandLine }));
+  const placed = plan.disk.disks.map((layout, index) => ({ layout, device: devices[index] ?? "" }));
+  const { unsupported, udev } = await diskSurroundings(placed);
+  const under = join(folder.path, "install");
+  const env = {
+    INSTALL_CONF: await file("install.conf", installParameters(plan, { under, udev, unsupported }) ?? ""),
+    RUNTIME: folder.path,
+  };
+  const install = (...args: readonly string[]) =>
+    run("sh", [join(import.meta.dirname, "../../src/payload/host/install.sh"), "--conf", conf, ...args], { env });
+  const refused = (reason: RegExp) => (error: unknown) => error instanceof CommandError && reason.test(error.text);
+  for (const args of [[one], [one, two], [`main=${one}`], [`main=${one}`, `second=${two}`, `third=${two}`]]) {
+    await assert.rejects(install(...args, "--yes-wipe"), refused(/usage: nixfleet install main=DEVICE second=DEVICE/));
+  }
+  await assert.rejects(install(`main=${one}`, `second=${one}`, "--yes-wipe"), refused(/given for two disks/));
+  assert.match(await install(`second=${two}`, `main=${one}`, "--yes-wipe"), /test is on \S+ \S+\. Remove the disks/);
+  assert.match(await run("btrfs", ["filesystem", "show", `${one}p2`]), new RegExp(`devid +2 .* path ${two}p2$`, "m"));
+  const entries = await Promise.all(
+    devices.map((device) => run("mtype", ["-i", `${device}p1`, "::/loader/entries/nixfleet-1+3.conf"])),
+  );
+  assert.equal(entries[0], entries[1]);
+  const uuid = (await run("blkid", ["--probe", "-s", "UUID", "-o", "value", `${one}p2`])).trim();
+  assert.match(entries[0] ?? "", new RegExp(`nixfleet\\.disks=(\\S+,)?root/${uuid}`));
 });
 
 test("a disk that is too small is refused before anything is written, by the builder and by the host", async () => {
@@ -128,9 +187,9 @@ test("a disk that is too small is refused before anything is written, by the bui
   const [layout] = plan.disk.disks;
   assert.ok(layout !== undefined);
   await assert.rejects(claimDevices([{ layout, device: loop.device }]), /is too small/);
-  assert.throws(() => refuseImage(plan, "x.raw", 64 * 1024 ** 2), /64M is too small for x\.raw/);
+  assert.throws(() => refuseImages(imagesOf(plan, "x.raw", ["64M"])), /64M is too small for x\.raw/);
   assert.match(await readFile(image, "utf8"), /^precious/);
-  const needs = /^NEEDS='(\d+)'$/m.exec(installParameters(plan) ?? "")?.[1];
+  const needs = /^TARGETS='(\d+) main'$/m.exec(installParameters(plan) ?? "")?.[1];
   assert.equal(Number(needs), Math.ceil(requiredBytes(layout) / 1024 ** 2));
 });
 
@@ -149,7 +208,7 @@ test("a disk that takes the place of another meanwhile is not written to", async
   assert.equal((await inspectAgain(claim)).length, 1);
   await run("losetup", ["--detach", loop.device]);
   await run("losetup", ["--partscan", loop.device, other]);
-  await assert.rejects(inspectAgain(claim), /is another disk now than when this began, so nothing was written/);
+  await assert.rejects(inspectAgain(claim), /is now a different disk than at the start, so nothing was written/);
 });
 
 test("a host with two disks gets both, each as it is declared", async () => {
@@ -186,7 +245,7 @@ test("a host with two disks gets both, each as it is declared", async () => {
   const targets = installTargets(plan, given.toReversed());
   const again = async () => {
     await using claim = await claimDevices(targets);
-    await assert.rejects(claimDevices(targets), /another installation onto \S+ and \S+ runs/);
+    await assert.rejects(claimDevices(targets), /another installation onto \S+ and \S+ is running/);
     await installOnDevices({ plan, closure, claim, onProgress: () => {} });
   };
   await again();
@@ -194,7 +253,7 @@ test("a host with two disks gets both, each as it is declared", async () => {
   assert.match(await run("blkid", ["--probe", `${devices.data}p1`]), /TYPE="btrfs"/);
   assert.ok(!(await run("findmnt", ["--list", "--output", "SOURCE"])).includes(devices.data ?? ""));
   const alike = targets.map((target) => ({ ...target, device: devices.main ?? "" }));
-  await assert.rejects(claimDevices(alike), /cannot be two disks/);
+  await assert.rejects(claimDevices(alike), /is given for two disks/);
   // A second time: what the first has left does not hinder it.
   await again();
   await assertInstalled(devices.main ?? "");
@@ -205,13 +264,42 @@ test("an image that is attached is neither mounted a second time nor replaced", 
   const plan = planWith();
   const closure = await smallClosure(folder.path);
   const file = join(folder.path, "test.img");
-  const request = { plan, closure, file, size: 2 * 1024 ** 3 };
-  await provideImage(request);
+  const request = { plan, closure, images: imagesOf(plan, file, ["2G"]) };
+  await provideImages(request);
   {
     await using _ = await loopDevice(file);
-    await assert.rejects(provideImage(request), /test\.img is in use/);
+    await assert.rejects(provideImages(request), /test\.img is in use/);
   }
-  await provideImage(request);
+  await provideImages(request);
+});
+
+test("a changed byte in the cache is not installed, nor one in an image that has the closure already", async () => {
+  await using folder = await temporaryFolder();
+  const plan = planWith();
+  const closure = await smallClosure(folder.path);
+  const file = join(folder.path, "test.img");
+  const request = { plan, closure, images: imagesOf(plan, file, ["2G"]) };
+  const kernel = join(closure.packages.folder, "vmlinuz");
+  await writeFile(kernel, "vmlinuX\n");
+  await assert.rejects(provideImages(request), (error) => {
+    assert.ok(error instanceof UserError);
+    assert.match(error.text, /debian-trixie in \S+ is damaged, so it is not installed; .*\n {2}\.\/vmlinuz is changed/);
+    return true;
+  });
+  assert.ok(!existsSync(file));
+  await rm(closure.packages.folder, { recursive: true });
+  const again = await smallClosure(folder.path);
+  await provideImages(request);
+  const inImage = async (use: (path: string) => Promise<void>) => {
+    await using loop = await loopDevice(file);
+    await run("partx", ["--update", "--", loop.device]); // some kernels do not read a GPT
+    await using at = await mountFolder();
+    await using _ = await mounted(`${loop.device}p2`, at.path, ["subvol=@nix"]);
+    await use(join(at.path, "store", basename(again.packages.storePath), "initrd"));
+  };
+  await inImage((initrd) => writeFile(initrd, "another"));
+  await provideImages(request);
+  await inImage(async (initrd) => assert.equal(await readFile(initrd, "utf8"), "initrd\n"));
 });
 
 test("an image in qcow2 takes its name when it is whole, and nothing else is left beside it", async () => {
@@ -220,8 +308,8 @@ test("an image in qcow2 takes its name when it is whole, and nothing else is lef
   const closure = await smallClosure(folder.path);
   const images = join(folder.path, "images");
   const file = join(images, "test.qcow2");
-  const request = { plan, closure, file, size: 2 * 1024 ** 3, installer: true };
-  const interrupted = makeCompressedImage({
+  const request = { plan, closure, images: imagesOf(plan, file, ["2G"]), installer: true };
+  const interrupted = makeCompressedImages({
     ...request,
     onProgress: (step) => {
       assert.deepEqual(readdirSync(images).includes("test.qcow2"), false);
@@ -232,7 +320,7 @@ test("an image in qcow2 takes its name when it is whole, and nothing else is lef
   assert.deepEqual(await readdir(images), []);
   // As a killed run leaves them.
   for (const left of ["test.qcow2.partial", "test.qcow2.partial.raw"]) await writeFile(join(images, left), "left");
-  await makeCompressedImage(request);
+  await makeCompressedImages(request);
   assert.deepEqual(await readdir(images), ["test.qcow2"]);
   assert.match(await run("qemu-img", ["check", file]), /No errors were found/);
   const raw = join(images, "raw");

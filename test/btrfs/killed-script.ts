@@ -1,7 +1,7 @@
 /** Ends a script before any of its commands, as a power cut would. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CommandError, run } from "../../src/machine/process.ts";
+import { CommandError, run } from "../../src/local/process.ts";
 
 /**
  * Runs a command and kills it, with all that it has started, before its call number `count` + 1 of these programs.

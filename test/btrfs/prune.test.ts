@@ -1,9 +1,11 @@
 /** The prune on the running host. */
+
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
+import { pruneReport } from "../reports.ts";
 import { type Filesystem, filesystem, leftovers, names, prune, subvolume, wipe } from "./wipe-filesystem.ts";
 
 /** The clock of the tests says 2026-11-23: these are all due. */
@@ -23,7 +25,7 @@ test("in the boot nothing is pruned, whatever is due: that is done later, on the
   const late = prune(fs);
   assert.equal(late.exitCode, 0, late.stderr);
   assert.deepEqual(late.stdout.trim().split("\n"), OLD);
-  assert.deepEqual(late.report, { outcome: "complete", reason: null, pruned: OLD, left: [] });
+  assert.deepEqual(late.report, { outcome: "complete", reason: null, pruned: OLD, early: [], left: [], short: null });
   assert.equal(prune(fs).stdout, "", "there is nothing left to do");
   assert.deepEqual(leftovers(fs), []);
 });
@@ -40,7 +42,7 @@ test("nothing is due before a date that the clock has no name for", async () => 
   ] as const) {
     const { report } = prune(fs, { RETENTION_DAYS: days, KEEP_NEWEST: 0 });
     assert.deepEqual([report.outcome, report.pruned], [outcome, []], `${days}`);
-    assert.match(report.reason ?? "", outcome === "failed" ? /what was \d+ days ago cannot be told/ : /^$/);
+    assert.match(report.reason ?? "", outcome === "failed" ? /the date \d+ days ago/ : /^$/);
   }
   assert.deepEqual(names(fs, "old_roots"), [...OLD, ...NEW]);
 });
@@ -48,13 +50,13 @@ test("nothing is due before a date that the clock has no name for", async () => 
 test("a rescue boot prunes nothing: the very root that it runs on may be due", async () => {
   await using fs = await filesystem();
   await oldRoots(fs, ...OLD, ...NEW);
-  const wipeReport = join(fs.scratch, "wipe.json");
-  writeFileSync(wipeReport, '{"outcome":"skipped","reason":"nixfleet.wipe=skip"}\n');
+  const wipeReport = join(fs.scratch, "wipe.report");
+  writeFileSync(wipeReport, "outcome=skipped\nreason=nixfleet.wipe=skip\nend\n");
   const { exitCode, report } = prune(fs);
   assert.equal(exitCode, 0);
-  assert.deepEqual(report, { outcome: "skipped", reason: null, pruned: [], left: [] });
+  assert.deepEqual(report, { outcome: "skipped", reason: null, pruned: [], early: [], left: [], short: null });
   assert.deepEqual(names(fs, "old_roots"), [...OLD, ...NEW]);
-  writeFileSync(wipeReport, '{"outcome":"wiped","reason":"skipped"}\n');
+  writeFileSync(wipeReport, "outcome=wiped\nreason=outcome=skipped\nend\n");
   assert.deepEqual(prune(fs).report.pruned, OLD);
 });
 
@@ -80,13 +82,13 @@ test("pruning that is stopped says how far it came, and goes on the next time", 
   const tools = join(fs.scratch, "tools");
   mkdirSync(tools);
   // Once one old root is gone, the script is asked to stop.
-  const stop = `#!/bin/sh\n[ -e ${tools}/seen ] || cp ${join(fs.scratch, "prune.json")} ${tools}/seen\n[ ! -e ${join(fs.top, "old_roots", OLD[1] ?? "")} ] && kill -TERM $PPID\nPATH=\${PATH#*:}; exec btrfs "$@"\n`;
+  const stop = `#!/bin/sh\n[ -e ${tools}/seen ] || cp ${join(fs.scratch, "prune.report")} ${tools}/seen\n[ ! -e ${join(fs.top, "old_roots", OLD[1] ?? "")} ] && kill -TERM $PPID\nPATH=\${PATH#*:}; exec btrfs "$@"\n`;
   writeFileSync(join(tools, "btrfs"), stop, { mode: 0o755 });
   const stopped = prune(fs, {}, `${tools}:${process.env.PATH}`);
   assert.equal(stopped.exitCode, 1);
   assert.equal(stopped.report.outcome, "stopped");
-  const during = JSON.parse(readFileSync(join(tools, "seen"), "utf8"));
-  assert.deepEqual(during, { outcome: "running", reason: null, pruned: [], left: OLD });
+  const during = pruneReport(readFileSync(join(tools, "seen"), "utf8"));
+  assert.deepEqual(during, { outcome: "running", reason: null, pruned: [], early: [], left: OLD, short: null });
   const left = names(fs, "old_roots").filter((name) => OLD.includes(name));
   assert.deepEqual(stopped.report.left, left);
   assert.ok(left.length < OLD.length && left.length > 0, `${left}`);

@@ -1,4 +1,5 @@
 /** What packages ship at and below entries, from the closure's list to the persist root, by activation itself. */
+
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -17,14 +18,18 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { shippedList, withShippedOwners } from "../../src/closure/shipped.ts";
-import { scriptParameters, WIPE_SCRIPT } from "../../src/initrd/files.ts";
-import { run } from "../../src/machine/process.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
+import { shippedList } from "../../src/closure/tree/shipped.ts";
+import { withShippedOwners } from "../../src/closure/tree/shipped-owners.ts";
+import { UserError } from "../../src/errors.ts";
+import { run } from "../../src/local/process.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
+import { scriptParameters } from "../../src/payload/initrd/pieces.ts";
+import { WIPE_SCRIPT } from "../../src/payload/initrd/wipe-files.ts";
 import { bindFstab, SYSROOT, tmpfilesConfig } from "../../src/plan/activation.ts";
-import type { FilePlan } from "../../src/plan/files.ts";
-import type { PersistenceEntry, PersistencePlan } from "../../src/plan/persistence.ts";
+import type { FilePlan } from "../../src/plan/file-plan.ts";
+import type { PersistenceEntry, PersistencePlan } from "../../src/plan/persistence-plan.ts";
 import { entryAt } from "../entry.ts";
+import { activationReport } from "../reports.ts";
 
 const CLOSURE = "/nix/store/abc-nixfleet-test";
 const PACKAGES = "/nix/store/abc-debian-trixie";
@@ -37,11 +42,15 @@ const PARENTS = ["/home", "/var", "/var/lib", "/var/log"].map((path) => ({
   user: "root",
   group: "root",
   mode: "0755",
+  assumed: [],
+  on: ["", "/persist"],
   ensured: false,
+  closed: false,
+  fromSkeleton: false,
 }));
 
 function entry(path: string, rest: Partial<PersistenceEntry> = {}): PersistenceEntry {
-  return entryAt(path, { asShipped: true, declaredAt: ["fleet.ts:1"], ...rest });
+  return entryAt(path, { assumed: ["user", "group", "mode"], declaredAt: ["fleet.ts:1"], ...rest });
 }
 
 /** A host's root whose packages ship a web server, mounted at `path`, and the persist root `path`/persist. */
@@ -93,19 +102,24 @@ async function scene(persistSize = "64M") {
     persist: (name: string) => join(path, "persist", name),
     plan: (...entries: PersistenceEntry[]): PersistencePlan => ({
       persistRoot: "/persist",
+      roots: [],
       entries,
       parents: PARENTS,
+      ephemeral: [],
       keys: [],
     }),
     /** What a boot does: a new root, the closure's files, activation; then all that was mounted is unmounted. */
-    boot(declared: PersistencePlan, path?: string) {
-      const plan = withShippedOwners(declared, root, []);
+    boot(declared: PersistencePlan, path?: string, files: readonly FilePlan[] = [], mounted: readonly string[] = []) {
+      const plan = withShippedOwners(declared, root, files);
       const closure = join(this.path, CLOSURE);
       for (const name of ["etc", "var", "home"]) {
         rmSync(join(this.path, name), { recursive: true, force: true });
         spawnSync("cp", ["-a", "--", join(root, name), this.path]);
       }
-      writeFileSync(join(closure, "shipped.list"), shippedList(plan, { root, packageFolder, packages: PACKAGES }));
+      writeFileSync(
+        join(closure, "shipped.list"),
+        shippedList(plan, files, { root, packageFolder, packages: PACKAGES }, mounted),
+      );
       writeFileSync(join(closure, "tmpfiles.conf"), tmpfilesConfig(plan));
       writeFileSync(join(closure, "fstab"), bindFstab(plan).replaceAll(`${SYSROOT}/`, `${this.path}/`));
       return this.activate(
@@ -115,7 +129,7 @@ async function scene(persistSize = "64M") {
     },
     activate(path = process.env.PATH, idMaps?: PersistenceEntry) {
       const conf = join(folder.path, "activate.conf");
-      const report = join(folder.path, "run/activation.json");
+      const report = join(folder.path, "run/activation.report");
       writeFileSync(
         conf,
         scriptParameters({
@@ -139,7 +153,7 @@ async function scene(persistSize = "64M") {
         exitCode: status,
         stderr,
         processes: Number(stdout),
-        report: existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : null,
+        report: activationReport(existsSync(report) ? readFileSync(report, "utf8") : "end\n"),
       };
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
@@ -166,6 +180,53 @@ test("folders, files and links that packages ship below an entry are on the pers
   assert.ok(!existsSync(at.persist(MARKER)));
 });
 
+test("a filesystem over what packages ship gets that while it is empty, and later the folders that it lacks", async () => {
+  await using at = await scene();
+  at.ship("srv", null, [0, 4, 0o2775]);
+  at.ship("srv/greeting", "hello", [WEB, 4, 0o640]);
+  at.ship("srv/www", null, [WEB, WEB, 0o750]);
+  at.ship("srv/www/index", "shipped", [WEB, WEB, 0o644]);
+  at.refresh();
+  // As a new ext4 is.
+  mkdirSync(join(at.path, "srv/lost+found"), { recursive: true });
+  const boot = () => at.boot(at.plan(), undefined, [], ["/srv"]);
+  const { report, stderr } = boot();
+  assert.deepEqual(report.problems, [], stderr);
+  const own = (name: string) => join(at.path, "srv", name);
+  assert.deepEqual(
+    ["", "greeting", "www"].map((name) => owner(own(name))),
+    ["0:4 2775", `${WEB}:4 640`, `${WEB}:${WEB} 750`],
+  );
+  assert.equal(readFileSync(own("greeting"), "utf8"), "hello");
+  rmSync(own("greeting"));
+  chmodSync(own(""), 0o755);
+  at.ship("srv/later", null, [WEB, WEB, 0o711]);
+  at.refresh();
+  assert.deepEqual(boot().report.problems, []);
+  assert.ok(!existsSync(own("greeting")), "who deletes it has deleted it");
+  assert.deepEqual([owner(own("")), owner(own("later"))], ["0:4 755", `${WEB}:${WEB} 711`]);
+  assert.ok(!existsSync(own(MARKER)));
+});
+
+test("a filesystem that is being given what packages ship when the power fails is given it again", async () => {
+  await using at = await scene();
+  at.ship("srv", null, [0, 0, 0o755]);
+  at.ship("srv/greeting", "hello", [WEB, 4, 0o640]);
+  at.refresh();
+  mkdirSync(join(at.path, "srv"));
+  const boot = () => at.boot(at.plan(entry("/var/lib")), undefined, [], ["/srv"]);
+  boot();
+  // Half of it was there, and the marker.
+  const unmake = readFileSync(join(at.path, CLOSURE, "shipped.list"), "utf8")
+    .split("\n")
+    .map((line) => line.split("\t")[3])
+    .filter((line) => line?.includes("/srv"));
+  writeFileSync(at.persist(MARKER), `${unmake.join("\n")}\n# end\n`);
+  writeFileSync(join(at.path, "srv/greeting"), "hel");
+  assert.deepEqual(boot().report.problems, []);
+  assert.equal(readFileSync(join(at.path, "srv/greeting"), "utf8"), "hello");
+});
+
 test("what is there keeps its owner, mode and content; what was deleted stays deleted; a folder more is made", async () => {
   await using at = await scene();
   const plan = at.plan(entry("/var/lib"));
@@ -190,7 +251,7 @@ test("what is there keeps its owner, mode and content; what was deleted stays de
 
 test("an entry is as the packages ship it, unless its owner or mode is declared", async () => {
   await using at = await scene();
-  const declared = { asShipped: false, user: "alice", group: "alice", mode: "0750" };
+  const declared = { assumed: [], user: "alice", group: "alice", mode: "0750" };
   const { report } = at.boot(
     at.plan(
       entry("/etc/web.conf", { kind: "file", mode: "0644" }),
@@ -205,6 +266,69 @@ test("an entry is as the packages ship it, unless its owner or mode is declared"
   assert.equal(owner(at.persist("var/lib/web")), `${WEB}:${WEB} 700`);
   assert.equal(owner(at.persist("var/log/web")), `${ALICE}:${ALICE} 750`);
   assert.equal(owner(at.persist("var/lib/unknown")), "0:0 755");
+});
+
+test("what nobody declares is as shipped, field by field; a declared owner brings his own primary group", async () => {
+  await using at = await scene();
+  at.ship(
+    "etc/passwd",
+    `root:x:0:0::/root:\nweb:x:${WEB}:4::/:\nalice:x:${ALICE}:${ALICE}::/home/alice:\n`,
+    [0, 0, 0o644],
+  );
+  at.refresh();
+  const { entries } = withShippedOwners(
+    at.plan(
+      entry("/var/lib/web", { mode: "0750", assumed: ["user", "group"] }),
+      entry("/var/log/web", { user: "web", group: "web", assumed: ["group", "mode"] }),
+      entry("/var/unknown", { user: "web", group: "web", assumed: ["group", "mode"] }),
+    ),
+    at.root,
+    [],
+  );
+  assert.deepEqual(
+    entries.map(({ user, group, mode }) => `${user}:${group} ${mode}`),
+    ["web:web 0750", "web:adm 2750", "web:adm 0755"],
+  );
+  const deep = entry("/var/lib/web/sub/deep");
+  const above = { path: "/var/lib/web/sub", user: "root", group: "root", mode: "0755", assumed: [], on: ["/persist"] };
+  const parents = [...PARENTS, { ...above, ensured: false, closed: false, fromSkeleton: false }];
+  assert.throws(
+    () => withShippedOwners({ ...at.plan(entry("/var/lib/web"), deep), parents }, at.root, []),
+    (error) =>
+      error instanceof UserError &&
+      /\/var\/lib\/web\/sub, above it, is root's in \/var\/lib\/web, which is web's/.test(error.text),
+  );
+  assert.throws(
+    () => withShippedOwners(at.plan(entry("/srv/a", { user: "mallory", assumed: [] })), at.root, []),
+    /\/srv\/a cannot be persisted: the host has no user mallory/,
+  );
+});
+
+test("a folder above an entry is as closed on the persist root as where it ships, on a host that had it open too", async () => {
+  await using at = await scene();
+  const parent = (mode: string, assumed: PersistenceEntry["assumed"]) => ({
+    path: "/var/lib/web",
+    user: "root",
+    group: "root",
+    mode,
+    assumed,
+    on: ["/persist"],
+    ensured: false,
+    closed: false,
+    fromSkeleton: false,
+  });
+  const inner = entry("/var/lib/web/data", { kind: "file", how: "bind" });
+  const plan = at.plan(inner);
+  const { report } = at.boot({ ...plan, parents: [...PARENTS, parent("0755", ["user", "group", "mode"])] });
+  assert.deepEqual(report.problems, []);
+  assert.equal(owner(at.persist("var/lib/web")), `${WEB}:${WEB} 700`);
+  chmodSync(at.persist("var/lib/web"), 0o755);
+  at.boot({ ...plan, parents: [...PARENTS, parent("0755", ["user", "group", "mode"])] });
+  assert.equal(owner(at.persist("var/lib/web")), `${WEB}:${WEB} 700`);
+  assert.throws(
+    () => at.boot({ ...plan, parents: [parent("0755", ["user", "group"])] }),
+    /\/var\/lib\/web with mode 0700, but it would be 0755 on the persist root/,
+  );
 });
 
 test("a persisted /home begins with what a new user's home holds, though no package has it", async () => {
@@ -242,6 +366,22 @@ test("an entry within another has its own persist root and owner", async () => {
   assert.ok(!existsSync(at.persist("var/lib/web/data")));
 });
 
+test("what the closure manages in a persisted folder is not copied to the persist root, where it would outlive it", async () => {
+  await using at = await scene();
+  at.ship("var/lib/dpkg", null, [0, 0, 0o755]);
+  at.ship("var/lib/dpkg/status", "packages", [0, 0, 0o644]);
+  at.ship("etc/web.d", null, [0, 0, 0o755]);
+  at.ship("etc/web.d/shipped", "shipped", [0, 0, 0o644]);
+  at.ship("etc/web.d/declared", "declared", [0, 0, 0o644]);
+  at.refresh();
+  const declared: FilePlan = { kind: "text", path: "/etc/web.d/declared", text: "declared", mode: "0644" };
+  const { report } = at.boot(at.plan(entry("/etc/web.d"), entry("/var/lib")), undefined, [declared]);
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(readdirSync(at.persist("etc/web.d")), ["shipped"]);
+  assert.ok(existsSync(at.persist("var/lib/web/data")));
+  assert.ok(!existsSync(at.persist("var/lib/dpkg")));
+});
+
 /** A folder of programs for the PATH, in which systemd-tmpfiles is what a power cut makes of it. */
 function breakingTmpfiles(folder: string, script: string): string {
   mkdirSync(join(folder, "bin"), { recursive: true });
@@ -271,13 +411,24 @@ test("a boot that a power cut ends while it makes them is made good by the next 
   assert.ok(!existsSync(at.persist(MARKER)));
 });
 
+test("a record of that which is cut short takes nothing away, and is said", async () => {
+  await using at = await scene();
+  const plan = at.plan(entry("/var/lib"));
+  at.boot(plan);
+  writeFileSync(at.persist(MARKER), 'R "/persist/var/lib/web" - - - -\n');
+  const { report } = at.boot(plan);
+  assert.match(report.problems.join(), /is damaged: files that packages ship in persisted folders may be incomplete/);
+  assert.equal(readFileSync(at.persist("var/lib/web/data"), "utf8").length, 100_000);
+  assert.ok(!existsSync(at.persist(MARKER)));
+});
+
 test("where there is no room for them, that is said, nothing half made stays, and what was there does", async () => {
   await using at = await scene("48k");
   mkdirSync(at.persist("var/lib"), { recursive: true });
   writeFileSync(at.persist("var/lib/mine"), "before");
   const { report } = at.boot(at.plan(entry("/var/lib")));
   assert.equal(report.outcome, "incomplete");
-  assert.match(report.problems.join(), /what packages ship cannot be made.*No space left/);
+  assert.match(report.problems.join(), /cannot create .*what packages ship.*No space left/);
   assert.deepEqual(readdirSync(at.persist("var/lib")), ["mine"]);
   assert.ok(!existsSync(at.persist(MARKER)));
   assert.equal(readFileSync(at.persist("var/lib/mine"), "utf8"), "before");
@@ -310,7 +461,14 @@ test("an entry that cannot take the place of what packages have there is refused
     [entry("/etc/web.conf"), [], /a file at \/etc\/web\.conf/],
     [entry("/etc/web.conf/deep"), [], /a file at \/etc\/web\.conf/],
     [entry("/var/lib/web", { kind: "file" }), [], /a folder at \/var\/lib\/web/],
-    [entry("/etc/app"), [file("/etc/app/conf")], /would hide \/etc\/app\/conf, which the declaration manages/],
+    [
+      entry("/etc/app", { how: "symlink" }),
+      [file("/etc/app/conf")],
+      /would hide \/etc\/app\/conf, which the declaration/,
+    ],
+    [entry("/etc/app/conf/deep"), [file("/etc/app/conf")], /would hide \/etc\/app\/conf, which the declaration/],
+    [entry("/etc/nixfleet/x"), [], /would hide \/etc\/nixfleet, which the declaration manages/],
+    [entry("/var/lib/dpkg/info"), [], /would hide \/var\/lib\/dpkg, which the declaration manages/],
     [entry("/etc/app", { kind: "file" }), [file("/etc/app")], /would hide \/etc\/app,/],
   ];
   for (const [one, files, reason] of cases) {

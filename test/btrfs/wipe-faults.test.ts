@@ -5,8 +5,9 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync 
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { scriptParameters, WIPE_SCRIPT } from "../../src/initrd/files.ts";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
+import { scriptParameters } from "../../src/payload/initrd/pieces.ts";
+import { WIPE_SCRIPT } from "../../src/payload/initrd/wipe-files.ts";
 import { FAULTS } from "./faults.ts";
 import {
   CLOSURE_ROOT,
@@ -107,7 +108,7 @@ async function killedAt(fs: Filesystem, n: number, when: "before" | "after", t: 
     chmodSync(join(tools, tool), 0o755);
   }
   const conf = join(fs.scratch, "killed.conf");
-  const REPORT = join(fs.scratch, `killed-${n}.json`);
+  const REPORT = join(fs.scratch, `killed-${n}.report`);
   writeFileSync(
     conf,
     scriptParameters({
@@ -125,7 +126,7 @@ async function killedAt(fs: Filesystem, n: number, when: "before" | "after", t: 
   const signal = await new Promise<string | null>((resolve) => child.on("close", (_, by) => resolve(by)));
   // As the end of a boot does. A tool that outlived the script may still be in there for a moment.
   while (leftovers(fs).length > 0) await run("umount", [fs.mountpoint]).catch(() => setTimeout(20));
-  if (signal !== null) assert.equal(readFileSync(REPORT, "utf8"), '{"outcome":"interrupted"}\n');
+  if (signal !== null) assert.equal(readFileSync(REPORT, "utf8"), "outcome=interrupted\nend\n");
   t.diagnostic(`${when} ${n}: ${signal ?? "not killed"}`);
   return signal !== null;
 }

@@ -2,11 +2,16 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { scriptParameters, WIPE_SCRIPT } from "../../src/initrd/files.ts";
-import { run } from "../../src/machine/process.ts";
-import { loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
+import { run } from "../../src/local/process.ts";
+import { loopDevice, mounted, temporaryFolder } from "../../src/local/resources.ts";
+import { scriptParameters } from "../../src/payload/initrd/pieces.ts";
+import { WIPE_SCRIPT } from "../../src/payload/initrd/wipe-files.ts";
+import { type WipeReport, wipeReport } from "../../src/payload/reports.ts";
+import { type PruneReport, pruneReport } from "../reports.ts";
 
-export interface Filesystem extends AsyncDisposable {
+export interface Filesystem extends MountedFilesystem, AsyncDisposable {}
+
+export interface MountedFilesystem {
   readonly device: string;
   /** Its top level, mounted. */
   readonly top: string;
@@ -20,17 +25,7 @@ export interface Outcome {
   readonly exitCode: number | null;
   readonly stderr: string;
   readonly stdout: string;
-  readonly report: Report;
-}
-
-export interface Report {
-  readonly outcome: string;
-  readonly reason: string | null;
-  readonly steps: readonly { readonly name: string; readonly milliseconds: number }[];
-  readonly retired: string | null;
-  readonly pruned: readonly string[];
-  readonly created: string | null;
-  readonly closure: string | null;
+  readonly report: WipeReport;
 }
 
 /**
@@ -93,11 +88,11 @@ let runs = 0;
 
 /** Runs wipe.sh, as in a boot of its own: each run has its own report, unless `REPORT` is given. */
 export function wipe(
-  on: Filesystem,
+  on: MountedFilesystem,
   parameters: Readonly<Record<string, string | number>> = {},
   path?: string,
 ): Outcome {
-  const report = join(on.scratch, `report-${runs++}.json`);
+  const report = join(on.scratch, `report-${runs++}`);
   const all = {
     DEVICE: on.device,
     RETENTION_DAYS: 30,
@@ -109,32 +104,24 @@ export function wipe(
     ...parameters,
   };
   const script = runScript(WIPE_SCRIPT, on, all, path);
-  const text = existsSync(all.REPORT) ? readFileSync(all.REPORT, "utf8") : "null";
-  return { ...script, report: JSON.parse(text) as Report };
-}
-
-export interface PruneReport {
-  readonly outcome: string;
-  readonly reason: string | null;
-  readonly pruned: readonly string[];
-  readonly left: readonly string[];
+  return { ...script, report: wipeReport(existsSync(all.REPORT) ? readFileSync(all.REPORT, "utf8") : "end\n") };
 }
 
 /** Runs prune.sh. */
 export function prune(
-  on: Filesystem,
+  on: MountedFilesystem,
   parameters: Readonly<Record<string, string | number>> = {},
   path?: string,
 ): Omit<Outcome, "report"> & { readonly report: PruneReport } {
-  const REPORT = join(on.scratch, "prune.json");
+  const REPORT = join(on.scratch, "prune.report");
   const all = { DEVICE: on.device, RETENTION_DAYS: 30, KEEP_NEWEST: 3, NOW: "2026-11-23 00:03:12", REPORT };
   const script = runScript(join(WIPE_SCRIPT, "../prune.sh"), on, { ...all, ...parameters }, path);
-  return { ...script, report: JSON.parse(readFileSync(REPORT, "utf8")) as PruneReport };
+  return { ...script, report: pruneReport(readFileSync(REPORT, "utf8")) };
 }
 
 function runScript(
   script: string,
-  on: Filesystem,
+  on: MountedFilesystem,
   parameters: Readonly<Record<string, string | number>>,
   path = process.env.PATH ?? "",
 ): Omit<Outcome, "report"> {
@@ -148,12 +135,12 @@ function runScript(
 }
 
 /** What is in a folder of the filesystem, sorted. */
-export function names(on: Filesystem, folder = "."): string[] {
+export function names(on: Pick<Filesystem, "top">, folder = "."): string[] {
   const path = join(on.top, folder);
   return existsSync(path) ? readdirSync(path).sort() : [];
 }
 
-export function has(on: Filesystem, path: string): boolean {
+export function has(on: MountedFilesystem, path: string): boolean {
   return existsSync(join(on.top, path));
 }
 

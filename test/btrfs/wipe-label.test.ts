@@ -1,34 +1,93 @@
 /** Which filesystem it is that has the label. */
 import assert from "node:assert/strict";
-import { closeSync, fsyncSync, openSync, readlinkSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { run } from "../../src/machine/process.ts";
-import { loopDevice, temporaryFolder } from "../../src/machine/resources.ts";
-import { filesystem, leftovers, names, wipe } from "./wipe-filesystem.ts";
+import { run } from "../../src/local/process.ts";
+import { loopDevice, temporaryFolder } from "../../src/local/resources.ts";
+import { scriptParameters } from "../../src/payload/initrd/pieces.ts";
+import { WIPE_SCRIPT } from "../../src/payload/initrd/wipe-files.ts";
+import { type Filesystem, filesystem, leftovers, names, wipe } from "./wipe-filesystem.ts";
 
 const FIRST = "20261123T000312.000Z";
 /** Nobody else's, on a machine where other tests may be running. */
 const LABEL = `label-${process.pid}`;
 
-test("two filesystems with the label: neither is touched, both are named", async () => {
+test("two filesystems with the label: neither is wiped, both are named; the boot goes on with the only root, or ends", async () => {
   await using one = await filesystem({ label: LABEL });
   const byLabel = { DEVICE: "", LABEL };
   assert.equal(wipe(one, byLabel).exitCode, 0, "one alone is found by its label");
+  assert.equal(disks(one).status, 0);
   await using other = await filesystem({ label: LABEL });
-  const LABEL_LINK = join(one.scratch, "link");
-  symlinkSync("before", LABEL_LINK);
-  const { exitCode, report } = wipe(one, { ...byLabel, LABEL_LINK });
+  const { exitCode, report } = wipe(one, byLabel);
   assert.equal(exitCode, 1);
   assert.match(report.reason ?? "", new RegExp(`two filesystems.*${one.device} `));
   assert.match(report.reason ?? "", new RegExp(other.device));
   assert.deepEqual(names(one, "old_roots"), [FIRST]);
   assert.deepEqual(names(other), ["@nix", "@persist", "@root"]);
-  assert.equal(readlinkSync(LABEL_LINK), "before");
+  const refused = disks(one);
+  assert.equal(refused.status, 1);
+  for (const device of [one.device, other.device]) assert.ok(refused.stderr.includes(device), refused.stderr);
+  assert.match(refused.stderr, /Unplug the wrong one.*add nixfleet\.disks=.* in the boot menu/);
+  assert.equal(refused.link, "before");
   await run("btrfs", ["subvolume", "delete", join(other.top, "@root")]);
-  assert.equal(wipe(one, { ...byLabel, LABEL_LINK }).exitCode, 1);
-  assert.equal(readlinkSync(LABEL_LINK), one.device, "the boot goes on with the one that has a root");
+  assert.equal(wipe(one, byLabel).exitCode, 1);
+  const settled = disks(one);
+  assert.equal(settled.status, 0, settled.stderr);
+  assert.equal(settled.link, one.device, "the boot goes on with the one that has a root");
   assert.deepEqual(leftovers(one), []);
+});
+
+test("where the boot entry names the UUID, another with the label is not in the way, whatever it holds", async () => {
+  await using one = await filesystem({ label: LABEL });
+  await using other = await filesystem({ label: LABEL });
+  const uuid = await run("blkid", ["-c", "/dev/null", "-s", "UUID", "-o", "value", one.device]);
+  const commandLine = `quiet nixfleet.disks=ESP/12AB-34CD,${LABEL}/${uuid.trim()} nixfleet.closure=/nix/store/abc-nixfleet-test`;
+  const KERNEL_COMMAND_LINE = join(one.scratch, "cmdline");
+  writeFileSync(KERNEL_COMMAND_LINE, `${commandLine}\n`);
+  const known = disks(one, commandLine);
+  assert.equal(known.status, 0, known.stderr);
+  assert.equal(known.link, "before", "udev's rule has made it");
+  const { exitCode, stderr } = wipe(other, { DEVICE: "", LABEL, KERNEL_COMMAND_LINE, NIX_SUBVOLUME: "@nix" });
+  assert.equal(exitCode, 0, stderr);
+  assert.deepEqual(names(one, "old_roots"), [FIRST]);
+  assert.deepEqual(names(other), ["@nix", "@persist", "@root"]);
+  // Of udev's links by label it gets none.
+  const [, own = ""] = /nixfleet\.disks=(\S+)/.exec(commandLine) ?? [];
+  const isStranger = (label: string, id: string) => run("sh", [OWN_DISK, own, label, id]);
+  assert.equal(await isStranger(LABEL, uuid.trim()), "");
+  assert.equal(await isStranger("ESP", "12AB-34CD"), "");
+  assert.equal(await isStranger("photos", "12AB-34CD"), "");
+  assert.equal(await isStranger(LABEL, "12AB-34CD"), "stranger\n");
+  assert.equal(await isStranger("ESP", ""), "stranger\n");
+});
+
+test("a boot entry names the filesystems that are on the host's own disk", async () => {
+  await using one = await filesystem({ label: LABEL });
+  await using other = await filesystem({ label: LABEL });
+  const uuid = (await run("blkid", ["-c", "/dev/null", "-s", "UUID", "-o", "value", one.device])).trim();
+  const parameters = (nix: string, devices: string) =>
+    run("sh", [
+      "-euc",
+      `. ${OWN_DISKS}; KERNEL_PARAMETERS=a NIX=$1 DISKS=$2 LABELS=$3; nameDisks; echo "$KERNEL_PARAMETERS"`,
+      ...["sh", nix, devices, `absent\n${LABEL}`],
+    ]);
+  const named = `a nixfleet.disks=${LABEL}/${uuid}\n`;
+  assert.equal(await parameters(one.top, ""), named, "the disk that its store is on");
+  assert.equal(await parameters("/nowhere", one.device), named, "the disk that the builder names");
+  assert.equal(await parameters("/nowhere", `${one.device}\n${other.device}`), "a\n", "two are none");
+  assert.equal(await parameters("/nowhere", ""), "a\n", "two are mounted");
 });
 
 test("looking which of two has a root writes to neither, not even what a crash left to be replayed", async () => {
@@ -47,12 +106,28 @@ test("looking which of two has a root writes to neither, not even what a crash l
   await using loop = await loopDevice(crashed);
   const content = async () => (await run("sha256sum", [crashed])).split(" ", 1)[0];
   const before = await content();
-  const LABEL_LINK = join(one.scratch, "link");
-  assert.equal(wipe(one, { DEVICE: "", LABEL, LABEL_LINK }).exitCode, 1);
-  assert.equal(readlinkSync(LABEL_LINK), loop.device);
+  assert.equal(disks(one).link, loop.device);
   await run("blockdev", ["--flushbufs", loop.device]);
   assert.equal(await content(), before);
 });
+
+const OWN_DISK = join(WIPE_SCRIPT, "../own-disk.sh");
+const OWN_DISKS = join(WIPE_SCRIPT, "../../host/own-disks.sh");
+
+/** What a boot does before it mounts the root, and where the link then leads by which it does. */
+function disks({ scratch, mountpoint }: Filesystem, commandLine = "quiet") {
+  const LINKS = join(scratch, "links");
+  rmSync(LINKS, { recursive: true, force: true });
+  mkdirSync(LINKS);
+  symlinkSync("before", join(LINKS, LABEL));
+  const KERNEL_COMMAND_LINE = join(scratch, "disks-cmdline");
+  writeFileSync(KERNEL_COMMAND_LINE, `${commandLine}\n`);
+  const conf = join(scratch, "disks.conf");
+  const root = { ROOT_LABEL: LABEL, ROOT_SUBVOLUME: "@root" };
+  writeFileSync(conf, scriptParameters({ LABELS: LABEL, ...root, KERNEL_COMMAND_LINE, LINKS, MOUNTPOINT: mountpoint }));
+  const { status, stderr } = spawnSync("sh", [join(WIPE_SCRIPT, "../disks.sh"), conf], { encoding: "utf8" });
+  return { status, stderr, link: readlinkSync(join(LINKS, LABEL)) };
+}
 
 test("an encrypted device with the label holds the filesystem that is meant; several devices of one are one", async () => {
   await using folder = await temporaryFolder();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
 import { type Filesystem, filesystem, has, names, prune, subvolume, wipe } from "./wipe-filesystem.ts";
 
 /** The clock of the tests says 2026-11-23: these are all due. */
@@ -133,7 +133,7 @@ test("an old root that cannot be deleted stays, is named, and costs neither the 
   assert.equal(exitCode, 0);
   assert.equal(report.outcome, "wiped");
   assert.deepEqual(report.pruned, OLD.slice(1));
-  assert.match(stderr, new RegExp(`${OLD[0]} cannot be deleted`));
+  assert.match(stderr, new RegExp(`cannot delete the old root ${OLD[0]}`));
   const late = prune(fs);
   assert.equal(late.exitCode, 1);
   assert.deepEqual(late.report.left, OLD.slice(0, 1));

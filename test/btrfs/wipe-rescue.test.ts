@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
 import { tree } from "../crash/tree.ts";
 import { type Filesystem, filesystem, has, leftovers, names, subvolume, wipe } from "./wipe-filesystem.ts";
 

@@ -1,13 +1,15 @@
 /** A small archive on this machine, of packages made on the spot: what an archive does over time, in a second. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
 
 export interface SmallPackage {
   readonly name: string;
   readonly version: string;
   /** In the package, so that one version can have two contents. */
   readonly text?: string;
+  /** More lines of its control file, such as `Conflicts: other`. */
+  readonly fields?: readonly string[];
 }
 
 /** Makes the archive new, of exactly these packages besides `apt`, and returns its line of sources.list. */
@@ -16,7 +18,7 @@ export async function writeArchive(folder: string, packages: readonly SmallPacka
   await mkdir(folder, { recursive: true });
   const stanzas: string[] = [];
   const required: SmallPackage = { name: "apt", version: "1" };
-  for (const { name, version, text = "" } of [required, ...packages]) {
+  for (const { name, version, text = "", fields = [] } of [required, ...packages]) {
     const tree = join(folder, "tree");
     await mkdir(join(tree, "DEBIAN"), { recursive: true });
     await mkdir(join(tree, "usr/share", name), { recursive: true });
@@ -27,6 +29,7 @@ export async function writeArchive(folder: string, packages: readonly SmallPacka
       `Priority: ${name === "apt" ? "required" : "optional"}`,
       "Maintainer: nobody <nobody@example.org>",
       "Description: a test",
+      ...fields,
       "",
     ].join("\n");
     await writeFile(join(tree, "DEBIAN/control"), control);

@@ -1,26 +1,32 @@
 /** Real builds, with real packages. One package object serves all tests but those that are about making it. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { zstdDecompressSync } from "node:zlib";
-import { allocatedIds, idsOf } from "../../src/closure/account-ids.ts";
 import type { Closure } from "../../src/closure/closure.ts";
-import { treeDigest } from "../../src/closure/digest.ts";
-import { readLock } from "../../src/closure/lock.ts";
-import { installClosure } from "../../src/deploy/store.ts";
-import { run } from "../../src/machine/process.ts";
-import {
-  loopDevice,
-  mounted,
-  mountFolder,
-  type TemporaryFolder,
-  temporaryFolder,
-} from "../../src/machine/resources.ts";
+import { allocatedIds, idsOf } from "../../src/closure/lock/account-ids.ts";
+import { readLock } from "../../src/closure/lock/lock.ts";
+import { treeDigest } from "../../src/closure/store/digest.ts";
+import { CommandError, run } from "../../src/local/process.ts";
+import { loopDevice, mounted, mountFolder, type TemporaryFolder, temporaryFolder } from "../../src/local/resources.ts";
+import { RECOMMENDED } from "../../src/plan/recommended.ts";
+import { copyClosure } from "../copy-closure.ts";
 import { build, startBuild } from "./build-process.ts";
 import { SMALL_HOST } from "./host-plan.ts";
+import { ordinaryUser } from "./ordinary-user.ts";
 
 const OFFLINE = ["unshare", "--net"];
 /** Not a word that any package uses. */
@@ -54,6 +60,29 @@ describe("building a closure", () => {
     assert.equal(await treeDigest(closure.folder), closure.digest);
     assert.ok(closure.packages.storePath.includes(await treeDigest(closure.packages.folder)));
     assert.equal(closure.fresh, true);
+  });
+
+  test("whatever the packages of every host recommend is decided, one by one", () => {
+    const stanzas = readFileSync(join(closure.packages.folder, "var/lib/dpkg/status"), "utf8").split("\n\n");
+    const field = (stanza: string, name: string) => stanza.match(new RegExp(`^${name}: (.*)$`, "m"))?.[1] ?? "";
+    const names = (alternatives: string) => alternatives.split("|").map((one) => one.trim().split(/[ :]/)[0] ?? "");
+    const there = new Set(
+      stanzas.flatMap((one) => [field(one, "Package"), ...field(one, "Provides").split(",").flatMap(names)]),
+    );
+    // Not of every host: they come with the packages of this one that make keys and ids.
+    const own = new Set(["libcap2-bin", "libgpg-error0", "nvme-cli"]);
+    const open = stanzas
+      .filter((one) => !own.has(field(one, "Package")))
+      .flatMap((one) => field(one, "Recommends").split(","))
+      .map(names)
+      .filter((alternatives) => alternatives.join() !== "" && !alternatives.some((name) => there.has(name)));
+    const decided = new Set(RECOMMENDED.flatMap(({ packages }) => packages));
+    assert.ok(open.some((alternatives) => alternatives.includes("linux-sysctl-defaults")));
+    assert.deepEqual(
+      open.filter((alternatives) => !alternatives.some((name) => decided.has(name))),
+      [],
+      "decide it in src/plan/recommended.ts",
+    );
   });
 
   test("an unchanged host is not made again, a changed configuration keeps the packages, without a network", async () => {
@@ -167,6 +196,7 @@ describe("building a closure", () => {
     const absent = [
       "etc/machine-id",
       "etc/resolv.conf",
+      "etc/.resolv.conf.systemd-resolved.bak",
       "etc/passwd-",
       "etc/shadow-",
       "etc/.pwd.lock",
@@ -188,6 +218,47 @@ describe("building a closure", () => {
         assert.equal(await grep, "", `${word} is in a file`);
       }
     }
+  });
+
+  test("what packages made for one machine is in no closure: bind9's key, munge's, nvme's ids, ssl-cert's certificate", () => {
+    const made = [
+      "/etc/bind/rndc.key",
+      "/etc/munge/munge.key",
+      "/etc/nvme/hostid",
+      "/etc/nvme/hostnqn",
+      "/etc/ssl/certs/ssl-cert-snakeoil.pem",
+      "/etc/ssl/private/ssl-cert-snakeoil.key",
+    ];
+    const manifest = JSON.parse(readFileSync(join(closure.packages.folder, "manifest.json"), "utf8"));
+    assert.deepEqual(manifest.hostMade, made);
+    for (const path of made) assert.equal(lstatSync(inRoot(path), { throwIfNoEntry: false }), undefined, path);
+    const links = readdirSync(inRoot("etc/ssl/certs")).filter((name) => !existsSync(inRoot(`etc/ssl/certs/${name}`)));
+    assert.deepEqual(links, []);
+    assert.ok(existsSync(inRoot("etc/bind/named.conf")));
+  });
+
+  test("each host makes its own of that, once", async () => {
+    const script = readFileSync(join(import.meta.dirname, "../../src/payload/host/host-secrets.sh"), "utf8");
+    const list =
+      "cd /etc; for file in bind/rndc.key munge/munge.key nvme/hostid nvme/hostnqn ssl/private/*.key; do stat -c '%A %U %G %n' $file; sha256sum $file; done";
+    const mounts = `mount -t tmpfs none /mnt; mkdir /mnt/up /mnt/work /mnt/host
+      mount -t overlay none -o "lowerdir=$1/root,upperdir=/mnt/up,workdir=/mnt/work" /mnt/host
+      mount --bind "$1/usr" /mnt/host/usr; mount --rbind /dev /mnt/host/dev; mount -t proc proc /mnt/host/proc
+      chroot /mnt/host sh -c "$2"; chroot /mnt/host sh -c "$3"; chroot /mnt/host sh -c "$2"; chroot /mnt/host sh -c "$3"`;
+    const argv = ["--mount", "--propagation", "private", "sh", "-euc", mounts, "sh", closure.folder, script, list];
+    const said = (await run("unshare", argv)).split("\n");
+    const lines = said.filter((line) => line.startsWith("-r"));
+    const wanted = [
+      "-rw------- bind bind bind/rndc.key",
+      "-r-------- munge munge munge/munge.key",
+      "-rw-r--r-- root root nvme/hostid",
+      "-rw-r--r-- root root nvme/hostnqn",
+      "-rw-r----- root ssl-cert ssl/private/ssl-cert-snakeoil.key",
+    ];
+    assert.deepEqual(lines, [...wanted, ...wanted]);
+    const sums = said.filter((line) => /^[0-9a-f]{64} /.test(line));
+    assert.equal(sums.length, 10);
+    assert.deepEqual(sums.slice(0, 5), sums.slice(5), "what is there stays");
   });
 
   test("no time in a closure is later than the lock's", async () => {
@@ -245,7 +316,7 @@ describe("building a closure", () => {
       [file("/etc/ssh"), /\/etc\/ssh cannot be declared as a file/],
       [file("/var/run/x"), /\/var\/run cannot be a folder[\s\S]*a link/],
       [file("/etc/passwd/x"), /\/etc\/passwd cannot be a folder[\s\S]*a file/],
-      [{ users: { users: [], groups: [{ name: "nobodys", gid: null, members: [] }] } }, /makes the group nobodys/],
+      [{ users: { users: [], groups: [{ name: "nobodys", gid: null, members: [] }] } }, /creates the group nobodys/],
       [{ boot: { ...SMALL_HOST.boot, mounts: [{ ...mount, mountpoint: "/bin/x" }] } }, /\/bin cannot be a folder/],
     ] as const;
     for (const [change, reason] of cases) {
@@ -257,7 +328,7 @@ describe("building a closure", () => {
     assert.deepEqual(unfinished(cache), []);
   });
 
-  test("a build killed in the middle leaves nothing running, mounted or to be found, and another one in another folder, without a network, under other settings has the same digest", async () => {
+  test("a build killed in the middle leaves nothing running, mounted or to be found, and another one in another folder, with a damaged cache, without a network, under other settings has the same digest", async () => {
     const other = join(scratch.path, "another cache");
     const strange = {
       TZ: "Asia/Tokyo",
@@ -279,12 +350,42 @@ describe("building a closure", () => {
     assert.deepEqual(readdirSync(join(other, "index")), []);
     assert.ok(readdirSync(join(other, "store")).every((name) => name.startsWith(".new-")));
 
-    const umask = ["sh", "-c", 'umask 077; exec "$@"', "sh", ...OFFLINE];
-    const again = await build({ fleetFolder, cache: other }, umask, strange);
+    // What the cache has by then is damaged: a build makes it again rather than take it as good by its name.
+    await run("rm", ["-r", join(other, "store"), join(other, "index")]);
+    await run("cp", ["-a", join(cache, "store"), join(cache, "index"), other]);
+    const damaged = join(other, "store", closure.packages.storePath.slice("/nix/store/".length), "usr/bin/su");
+    const { atime, mtime } = statSync(damaged);
+    const content = readFileSync(damaged);
+    content[1000] = (content[1000] ?? 0) ^ 1;
+    writeFileSync(damaged, content);
+    utimesSync(damaged, atime, mtime);
+
+    const resolvConf = join(scratch.path, "resolv.conf");
+    writeFileSync(resolvConf, "nameserver 192.0.2.53\n");
+    const enter = 'umask 077; hostname other-4712; mount --bind "$0" /etc/resolv.conf; exec "$@"';
+    const elsewhere = [...OFFLINE, "--uts", "--mount", "--propagation", "private", "sh", "-c", enter, resolvConf];
+    const again = await build({ fleetFolder, cache: other }, elsewhere, strange);
     assert.equal(again.closure?.storePath, closure.storePath, again.error);
+    assert.equal(again.closure?.fresh, true);
     assert.equal(again.closure?.packages.storePath, closure.packages.storePath);
     assert.equal(await treeDigest(again.closure.packages.folder), await treeDigest(closure.packages.folder));
     assert.deepEqual(unfinished(other), []);
+  });
+
+  test("an ordinary user without ids for a namespace of their own is told what to do", async () => {
+    await using folder = await temporaryFolder("/var/tmp");
+    chmodSync(folder.path, 0o755);
+    const fleet = join(folder.path, "fleet");
+    await run("cp", ["-a", fleetFolder, fleet]);
+    await run("chmod", ["-R", "a+rX", fleet]);
+    const other = join(folder.path, "other");
+    await run("mkdir", ["--mode=755", other]);
+    const without = await ordinaryUser(other);
+    const none = { HOME: without.home, NIXFLEET_CACHE: join(without.home, "cache") };
+    const request = { fleetFolder: fleet, cache: none.NIXFLEET_CACHE };
+    const { error, closure: made } = await build(request, without.around, none, without.project);
+    assert.equal(made, null);
+    assert.match(error, /^only root can build a closure\n[\s\S]*\/etc\/subuid .* usermod --add-subuids/);
   });
 
   test("on a full disk the build says so and leaves nothing half made", async () => {
@@ -302,7 +403,7 @@ describe("building a closure", () => {
     await using disk = await btrfs(scratch.path, "2G");
     await run("mkdir", ["-p", join(disk.path, "store")]);
     await run("btrfs", ["subvolume", "create", join(disk.path, "store/.new-dead")]);
-    await installClosure(closure, disk.path);
+    await copyClosure(closure, disk.path);
     const installed = join(disk.path, "store", closure.storePath.slice("/nix/store/".length));
     assert.equal(await treeDigest(installed), closure.digest);
     assert.equal(
@@ -312,7 +413,7 @@ describe("building a closure", () => {
     assert.equal(await run("btrfs", ["property", "get", "-t", "subvol", join(installed, "root"), "ro"]), "ro=true\n");
     assert.ok(existsSync(join(installed, "usr/lib/systemd/systemd")));
     const generation = await run("btrfs", ["subvolume", "list", disk.path]);
-    await installClosure(closure, disk.path);
+    await copyClosure(closure, disk.path);
     assert.equal(await run("btrfs", ["subvolume", "list", disk.path]), generation);
     assert.deepEqual(
       readdirSync(join(disk.path, "store")).filter((name) => name.startsWith(".")),
@@ -322,10 +423,16 @@ describe("building a closure", () => {
 
   test("a disk that is too small for the closure keeps none of it", async () => {
     await using disk = await btrfs(scratch.path, "200M");
-    await assert.rejects(installClosure(closure, disk.path), /the disk is full/);
+    await assert.rejects(
+      copyClosure(closure, disk.path),
+      (error) => error instanceof CommandError && /No space left on device/.test(error.text),
+    );
     assert.deepEqual(readdirSync(join(disk.path, "store")), []);
     await using tmpfs = await temporaryFolder("/dev/shm");
-    await assert.rejects(installClosure(closure, tmpfs.path), /is on tmpfs, not on btrfs or ext4/);
+    await assert.rejects(
+      copyClosure(closure, tmpfs.path),
+      (error) => error instanceof CommandError && /is on tmpfs, not on btrfs or ext4/.test(error.text),
+    );
   });
 
   test("the store in a root on ext4 gets the same, the pristine root as a folder", async () => {
@@ -335,10 +442,10 @@ describe("building a closure", () => {
     await using loop = await loopDevice(image);
     await using folder = await mountFolder();
     await using _ = await mounted(loop.device, folder.path);
-    await installClosure(closure, join(folder.path, "nix"));
+    await copyClosure(closure, join(folder.path, "nix"));
     const installed = join(folder.path, "nix/store", closure.storePath.slice("/nix/store/".length));
     assert.equal(await treeDigest(installed), closure.digest);
-    await installClosure(closure, join(folder.path, "nix"));
+    await copyClosure(closure, join(folder.path, "nix"));
     assert.deepEqual(readdirSync(join(folder.path, "nix/store")).length, 2);
   });
 });

@@ -1,10 +1,10 @@
 /** State that nobody mentions, in a closure of real packages. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { forgottenState } from "../../src/audit/forgotten.ts";
 import { buildHost, findHost } from "../../src/deploy/build.ts";
 import { roles } from "../../src/index.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
-import { forgottenState } from "../../src/state/forgotten.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
 import { hostWith } from "../unit/host.ts";
 
 const PACKAGES = ["cron", "logrotate", "man-db", "prometheus-node-exporter"];

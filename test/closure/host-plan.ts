@@ -1,5 +1,5 @@
 /** A hand-written plan of a small host, and the activation files of one that does nothing. */
-import type { Activation } from "../../src/closure/activation.ts";
+import type { Activation } from "../../src/closure/tree/activation.ts";
 import type { HostPlan } from "../../src/plan/host.ts";
 
 export const ALICE = {
@@ -20,7 +20,11 @@ export const SMALL_HOST: HostPlan = {
     suite: "trixie",
     architecture: "amd64",
     archive: [],
-    packages: ["dbus", "dracut", "linux-image-cloud-amd64", "openssh-server", "systemd-resolved", "tzdata"],
+    packages: [
+      ...["dbus", "dracut", "linux-image-cloud-amd64", "openssh-server", "systemd-resolved", "tzdata"],
+      // Their installation makes keys and ids.
+      ...["bind9", "munge", "nvme-cli", "ssl-cert"],
+    ],
     locales: ["en_US.UTF-8"],
   },
   files: [
@@ -36,24 +40,43 @@ export const SMALL_HOST: HostPlan = {
       { name: "sudo", gid: null, members: ["alice"] },
     ],
   },
-  persistence: { persistRoot: "/persist", entries: [], parents: [], keys: [] },
-  wipe: { label: "root", retentionDays: 30, keepNewest: 3, onFailure: "boot" },
-  disk: { disks: [] },
-  loader: { esp: null, biosBoot: null, configurationLimit: 10, timeout: 5, tries: 3 },
+  persistence: { persistRoot: "/persist", roots: [], entries: [], parents: [], ephemeral: [], keys: [] },
+  wipe: { label: "root", subvolume: "@root", retentionDays: 30, keepNewest: 3, onFailure: "boot" },
+  disk: { disks: [], nodev: [] },
+  loader: { esps: [], biosBoot: null, configurationLimit: 10, timeout: 5, tries: 3 },
+  runtime: false,
   boot: {
     crypttab: [],
     kernelParameters: ["console=ttyS0"],
+    emergencyAccess: false,
     initrdKernelModules: [],
     mounts: [
-      { mountpoint: "/", device: "/dev/disk/by-label/root", fsType: "btrfs", options: ["subvol=@root"] },
-      { mountpoint: "/nix", device: "/dev/disk/by-label/root", fsType: "btrfs", options: ["subvol=@nix", "ro"] },
-      { mountpoint: "/persist", device: "/dev/disk/by-label/root", fsType: "btrfs", options: ["subvol=@persist"] },
+      {
+        mountpoint: "/",
+        device: "/dev/disk/by-label/root",
+        fsType: "btrfs",
+        subvolume: "@root",
+        options: ["subvol=@root"],
+      },
+      {
+        mountpoint: "/nix",
+        device: "/dev/disk/by-label/root",
+        fsType: "btrfs",
+        subvolume: "@nix",
+        options: ["subvol=@nix", "ro"],
+      },
+      {
+        mountpoint: "/persist",
+        device: "/dev/disk/by-label/root",
+        fsType: "btrfs",
+        subvolume: "@persist",
+        options: ["subvol=@persist"],
+      },
     ],
   },
 };
 
 export const NO_ACTIVATION: Activation = () => ({
   initrd: [{ kind: "text", path: "/etc/nixfleet/test", text: "here\n", mode: "0644" }],
-  tmpfiles: "",
-  fstab: "",
+  texts: {},
 });

@@ -11,10 +11,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { allocatedIds, NO_IDS } from "../../src/closure/account-ids.ts";
-import { renumber } from "../../src/closure/renumber.ts";
-import { run } from "../../src/machine/process.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
+import { allocatedIds, NO_IDS } from "../../src/closure/lock/account-ids.ts";
+import { renumber } from "../../src/closure/tree/renumber.ts";
+import { run } from "../../src/local/process.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
 
 const PASSWD = [
   "root:x:0:0:root:/root:/bin/bash",

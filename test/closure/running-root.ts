@@ -1,33 +1,34 @@
 /** A running host without a machine: a root in memory with the closure's /usr, a user, a persist root; and its switch. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { planOf } from "../../src/cli/load-fleet.ts";
-import { PACKAGE_ROOT } from "../../src/cli/output.ts";
 import { buildHost } from "../../src/deploy/build.ts";
-import { run } from "../../src/machine/process.ts";
-import { loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
-import { entriesConfig, parentsConfig } from "../../src/plan/activation.ts";
+import { switchFiles } from "../../src/deploy/carry-switch.ts";
+import { planOf } from "../../src/deploy/load-fleet.ts";
+import { switchTo } from "../../src/deploy/switch.ts";
+import { PACKAGE_ROOT } from "../../src/local/package.ts";
+import { run } from "../../src/local/process.ts";
+import { loopDevice, mounted, temporaryFolder } from "../../src/local/resources.ts";
+import { PLACED_LIST, readEntriesList } from "../../src/plan/activation.ts";
 import type { HostPlan } from "../../src/plan/host.ts";
-import { switchList, switchPlan } from "../../src/plan/switch.ts";
+import { type Declared, switchPlan } from "../../src/plan/switch.ts";
 import { planWith } from "../unit/host.ts";
 import { tested } from "../vm/fleet.ts";
 
 export const ALICE = 1000;
-const FOLDER = "/run/nixfleet/switch";
 
-export type Persisted = Pick<HostPlan, "persistence" | "files" | "users">;
+export type Persisted = Pick<HostPlan, "persistence" | "files">;
 
 /** Only what is given is persisted, without what every host persists. */
 export function persisting(lists: object, home: object = {}, files: HostPlan["files"] = []): Persisted {
-  const { persistence, users } = planWith({
+  const { persistence } = planWith({
     nixfleet: { impermanence: { enable: false } },
     environment: { persistence: { "/persist": lists } },
     home: { persistence: { "/persist": home } },
   });
-  return { persistence, users, files };
+  return { persistence, files };
 }
 
 export const NOTHING = persisting({});
@@ -56,10 +57,15 @@ export interface RunningRoot extends AsyncDisposable {
   readonly ended: (started: ChildProcess) => Promise<unknown>;
   /** Waits until it exists. */
   readonly until: (path: string) => Promise<void>;
-  /** What `switching` does, from one declaration to another. */
-  readonly switch: (from: Persisted, to: Persisted) => Switched;
-  /** Writes what `switch` would run, and returns its command. */
-  readonly prepare: (from: Persisted, to: Persisted) => string;
+  /** What `switching` does, from what is there, to the end of its unit. */
+  readonly switch: (to: Persisted) => Switched;
+  /**
+   * Writes what `switch` would run, and returns its command, which ends as the unit does.
+   * @param confirm for how many seconds it waits for a confirmation
+   */
+  readonly prepare: (to: Persisted, confirm?: number) => string;
+  /** What `nixfleet status` reads of the last switch. */
+  readonly outcome: () => string;
   /** Every file with its kind, mode, owner, size, link, contents and attributes, below these paths of the host. */
   readonly tree: (...paths: readonly string[]) => string;
   /** Where something is mounted, from where and with which options, below / as the host sees it. */
@@ -78,7 +84,7 @@ export async function runningRoot(
   stack.defer(() => run("umount", ["--recursive", path]).then(() => {}));
   for (const made of [
     "usr",
-    "etc",
+    "etc/nixfleet",
     "var/lib",
     "home/alice",
     "srv",
@@ -114,8 +120,10 @@ export async function runningRoot(
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
       process.kill(-child.pid, "SIGKILL");
   };
-  const ended: RunningRoot["ended"] = async (child) =>
-    child.exitCode ?? child.signalCode ?? (await once(child, "exit"));
+  const ended: RunningRoot["ended"] = async (child) => {
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    while (child.pid !== undefined && isThere(-child.pid)) await setTimeout(5);
+  };
   stack.defer(async () => {
     for (const child of started) stop(child);
     for (const child of started) await ended(child);
@@ -133,22 +141,39 @@ export async function runningRoot(
     return stdout;
   };
   sh("chmod 1777 /tmp; chown alice: /home/alice; chmod 700 /home/alice");
-  let closures = 0;
-  const prepare: RunningRoot["prepare"] = (from, to) => {
-    const [old, now] = [from, to].map((declared) => writeClosure(path, `/nix/store/${closures++}`, declared.files));
-    const running = (plan: Persisted) => ({
-      packages: "",
-      files: plan.files,
-      entries: plan.persistence.entries,
-      rest: {},
-    });
-    const plan = switchPlan(running(from), running(to));
-    mkdirSync(join(path, FOLDER), { recursive: true, mode: 0o700 });
-    const write = (name: string, text: string) => writeFileSync(join(path, FOLDER, name), text);
-    write("list", switchList(plan, to.users.users));
-    write("parents.conf", parentsConfig(to.persistence));
-    write("entries.conf", entriesConfig(plan.placed.map(({ entry }) => entry)));
-    return `exec sh ${now}/root/etc/nixfleet/switch.sh ${now} ${old} ${FOLDER}`;
+  writeFileSync(join(path, PLACED_LIST), "");
+  const closures = new Map<string, Persisted>();
+  const storePath = (declared: Persisted) => {
+    const found = [...closures].find(([, other]) => other === declared)?.[0];
+    if (found !== undefined) return found;
+    const store = writeClosure(path, `/nix/store/${closures.size}`, declared.files);
+    closures.set(store, declared);
+    return store;
+  };
+  const booted = storePath(NOTHING);
+  let runs = 0;
+  const prepare: RunningRoot["prepare"] = (to, confirm = 0) => {
+    const now = storePath(to);
+    const record = join(path, "run/nixfleet/closure");
+    const recorded = existsSync(record) ? readFileSync(record, "utf8").trim().split("\n") : [booted];
+    const placedList = readFileSync(join(path, PLACED_LIST), "utf8");
+    const plan = switchPlan(
+      {
+        booted: described(NOTHING),
+        files: recorded.map((store) => closures.get(store)?.files ?? []),
+        placed: readEntriesList(placedList),
+      },
+      described(to),
+    );
+    const folder = `/run/nixfleet/switch/run.${runs++}`;
+    mkdirSync(join(path, folder), { recursive: true, mode: 0o700 });
+    const what = switchTo(now, plan, to.persistence, { closures: recorded, placedList });
+    const given = { ...switchFiles(what, confirm), closure: `${now}\n` };
+    for (const [name, text] of Object.entries(given)) writeFileSync(join(path, folder, name), text);
+    sh(`ln -sfn ${folder} /run/nixfleet/switch/current`);
+    const scripts = `${now}/root/etc/nixfleet`;
+    return `SETTLE=0 sh ${scripts}/switch.sh ${folder} && code=0 || code=$?
+      EXIT_STATUS=$code sh ${scripts}/switch-end.sh ${folder}; exit $code`;
   };
   const all = stack.move();
   return {
@@ -165,8 +190,9 @@ export async function runningRoot(
       while (!existsSync(join(path, wanted))) await setTimeout(20);
     },
     prepare,
-    switch: (from, to) => {
-      const { status, stdout, stderr } = execute(prepare(from, to));
+    outcome: () => sh("sed -n s/^outcome=//p /run/nixfleet/switch.report").trim(),
+    switch: (to) => {
+      const { status, stdout, stderr } = execute(prepare(to));
       return { exitCode: status, said: stdout.split("\n").slice(0, -1), stderr };
     },
     tree: (...paths) => {
@@ -180,15 +206,31 @@ export async function runningRoot(
   };
 }
 
+/** A process, or a group of them where the number is negative. */
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function described({ persistence, files }: Persisted): Declared<HostPlan["persistence"]["entries"][number]> {
+  return { packages: "", rest: {}, files, entries: persistence.entries, parents: persistence.parents };
+}
+
+const SCRIPTS = join(PACKAGE_ROOT, "src/payload/host");
+
 function writeClosure(root: string, store: string, files: HostPlan["files"]): string {
   const folder = join(root, store, "root/etc/nixfleet");
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "switch.sh"), readFileSync(join(PACKAGE_ROOT, "src/host/switch.sh")));
+  for (const name of readdirSync(SCRIPTS).filter((file) => /^(switch.*|confirm)\.sh$/.test(file)))
+    writeFileSync(join(folder, name), readFileSync(join(SCRIPTS, name)));
   for (const file of files) {
     const path = join(root, store, "root", file.path);
     mkdirSync(join(path, ".."), { recursive: true });
     if (file.kind === "symlink") symlinkSync(file.target, path);
-    else writeFileSync(path, file.text, { mode: Number.parseInt(file.mode, 8) });
+    else if (file.kind === "text") writeFileSync(path, file.text, { mode: Number.parseInt(file.mode, 8) });
   }
   return store;
 }

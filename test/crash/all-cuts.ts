@@ -14,7 +14,9 @@ const THOROUGHLY = 5;
 export async function tryCuts(scenario: Scenario, commits: Commits, count: number, seed: number, script?: string) {
   const recording = await record(scenario, commits, script);
   const states = new Set<string>();
-  const cuts = chooseCuts(recording, count, seeded(seed));
+  const all = chooseCuts(recording, count, seeded(seed));
+  const every = scenario.slow ? Math.ceil((6 * all.length) / count) : 1;
+  const cuts = all.filter((_, index) => index % every === 0);
   for (const [index, cut] of cuts.entries()) {
     try {
       const thoroughly = index % THOROUGHLY === 0;

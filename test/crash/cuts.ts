@@ -3,7 +3,7 @@ import type { Cut, Recording } from "./power-cut.ts";
 import type { Random } from "./random.ts";
 
 /** Before and after every flush, where what lasts changes, and others at random: at least `count`. */
-export function chooseCuts({ requests }: Recording, count: number, random: Random): readonly Cut[] {
+export function chooseCuts({ requests }: Pick<Recording, "requests">, count: number, random: Random): readonly Cut[] {
   const flushes = requests.flatMap(({ kind }, index) => (kind === "flush" ? [index] : []));
   const atFlushes = flushes.flatMap((index): Cut[] => [
     { count: index, leaves: "none" },

@@ -1,8 +1,9 @@
 /** A run of the wipe that is killed, and what the end of a boot then does. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { scriptParameters, WIPE_SCRIPT } from "../../src/initrd/files.ts";
-import { CommandError, run } from "../../src/machine/process.ts";
+import { CommandError, run } from "../../src/local/process.ts";
+import { scriptParameters } from "../../src/payload/initrd/pieces.ts";
+import { WIPE_SCRIPT } from "../../src/payload/initrd/wipe-files.ts";
 import { type Filesystem, leftovers } from "../btrfs/wipe-filesystem.ts";
 import { PARAMETERS } from "./scenarios.ts";
 
@@ -19,7 +20,7 @@ export async function killedWipe(
 ): Promise<boolean> {
   const { device, mountpoint: MOUNTPOINT, scratch } = fs;
   const conf = join(scratch, "killed.conf");
-  const REPORT = join(scratch, `killed-${runs++}.json`);
+  const REPORT = join(scratch, `killed-${runs++}`);
   const all = { ...PARAMETERS, PRUNE: "yes", DEVICE: device, MOUNTPOINT, REPORT, ...parameters };
   writeFileSync(conf, scriptParameters(all));
   // What is left when the shell ends, the kernel kills, and it waits for that: also for a mount that is being made.

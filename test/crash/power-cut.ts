@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { scriptParameters, WIPE_SCRIPT } from "../../src/initrd/files.ts";
-import { CommandError, run } from "../../src/machine/process.ts";
-import { loopDevice, mounted, temporaryFolder } from "../../src/machine/resources.ts";
-import { checkFilesystem } from "../btrfs/released.ts";
+import { CommandError, run } from "../../src/local/process.ts";
+import { mounted, temporaryFolder } from "../../src/local/resources.ts";
+import { scriptParameters } from "../../src/payload/initrd/pieces.ts";
+import { WIPE_SCRIPT } from "../../src/payload/initrd/wipe-files.ts";
+import { checkFilesystem, releasedLoopDevice } from "../btrfs/released.ts";
 import type { Random } from "./random.ts";
 import { recorded } from "./recorded-device.ts";
 import { PARAMETERS, populate, type Scenario } from "./scenarios.ts";
@@ -21,6 +22,8 @@ export type Commits = (typeof COMMITS)[number];
 
 export interface Recording {
   readonly scenario: Scenario;
+  /** Of the disk, in bytes. */
+  readonly size: number;
   readonly base: Blocks;
   readonly requests: readonly Request[];
   readonly before: State;
@@ -35,7 +38,7 @@ export interface Cut {
   readonly leaves: Leaves;
 }
 
-const SIZE = 144 * 2 ** 20;
+const FORMAT = { megabytes: 144, args: [] };
 
 /** In memory, as its many images are read and written whole. */
 export const MEMORY: string | undefined = existsSync("/dev/shm") ? "/dev/shm" : undefined;
@@ -43,11 +46,12 @@ export const MEMORY: string | undefined = existsSync("/dev/shm") ? "/dev/shm" : 
 export async function record(scenario: Scenario, commits: Commits, script = WIPE_SCRIPT): Promise<Recording> {
   await using folder = await temporaryFolder(MEMORY);
   const image = join(folder.path, "image");
-  await run("truncate", ["--size", `${SIZE}`, image]);
-  await run("mkfs.btrfs", ["--quiet", "--label", "crash-test", image]);
+  const { megabytes, args } = scenario.format ?? FORMAT;
+  await run("truncate", ["--size", `${megabytes}M`, image]);
+  await run("mkfs.btrfs", ["--quiet", ...args, "--label", "crash-test", image]);
   let before: State;
   {
-    await using loop = await loopDevice(image);
+    await using loop = await releasedLoopDevice(image);
     before = await lookedAt(loop.device, folder.path, async (top) => {
       await populate(top);
       await scenario.arrange(top);
@@ -56,11 +60,11 @@ export async function record(scenario: Scenario, commits: Commits, script = WIPE
   }
   const base = readBlocks(image);
   const requests = await recorded(image, folder.path, async ({ file }) => {
-    await using loop = await loopDevice(file);
+    await using loop = await releasedLoopDevice(file);
     const outcome = await wipe(script, folder.path, { ...scenario.parameters, DEVICE: loop.device }, commits);
     assert.equal(outcome, "", scenario.name);
   });
-  return { scenario, base, requests, before };
+  return { scenario, size: megabytes * 2 ** 20, base, requests, before };
 }
 
 /**
@@ -76,14 +80,14 @@ export async function bootOn(
   thoroughly: boolean,
   script = WIPE_SCRIPT,
 ): Promise<string> {
-  const { scenario, before, base, requests } = recording;
+  const { scenario, size, before, base, requests } = recording;
   await using folder = await temporaryFolder(MEMORY);
   const image = join(folder.path, "image");
-  writeBlocks(afterPowerCut(base, requests, count, leaves, random), image, SIZE);
+  writeBlocks(afterPowerCut(base, requests, count, leaves, random), image, size);
   const parameters = { ...scenario.parameters, NOW: "2026-11-23 00:04:05" };
   let state = "";
   {
-    await using loop = await loopDevice(image);
+    await using loop = await releasedLoopDevice(image);
     if (thoroughly) {
       await checkFilesystem(loop.device);
       state = await lookedAt(loop.device, folder.path, async (top) => {
@@ -102,7 +106,12 @@ export async function bootOn(
       checkNothingLost(before, after, scenario);
       const fresh = scenario.parameters.CLOSURE_ROOT === "" ? [] : ["etc"];
       assert.deepEqual(readdirSync(join(top, "@root")), fresh, "the root is fresh");
-      assert.deepEqual(readdirSync(top).sort(), ["@nix", "@persist", "@root", "old_roots"]);
+      assert.deepEqual(
+        readdirSync(top)
+          .filter((name) => name !== RESERVE)
+          .sort(),
+        ["@nix", "@persist", "@root", "old_roots"],
+      );
       const left = scenario.due.filter((name) => after.has(`old_roots/${name}`));
       assert.deepEqual(left, [], "what was due is pruned in the end");
     });
@@ -111,11 +120,14 @@ export async function bootOn(
   return state;
 }
 
+const RESERVE = "@root.reserve";
+
 /** Nothing but what was due is gone, nothing that stays has changed, and the root that was in use is there. */
 function checkNothingLost(before: State, after: State, { due }: Scenario): void {
   const isDue = (path: string) => due.some((name) => path === `old_roots/${name}`);
   const retiredNow = /^old_roots\/20261123T00(0312|0405)\.\d{3}Z$/;
   for (const [path, was] of before) {
+    if (path === RESERVE) continue; // it is there to be given up
     // Nobody has used it; or it goes, and what is nested in it goes first.
     if (path === "@root.new" || isDue(path) || after.get(path) === was) continue;
     // The root that was in use; where there was none, a boot without a wipe puts the newest old one in its place.
@@ -171,7 +183,7 @@ async function wipe(
   mkdirSync(MOUNTPOINT, { recursive: true });
   writeFileSync(
     conf,
-    scriptParameters({ ...PARAMETERS, MOUNTPOINT, REPORT: join(scratch, `report-${runs++}.json`), ...parameters }),
+    scriptParameters({ ...PARAMETERS, MOUNTPOINT, REPORT: join(scratch, `report-${runs++}`), ...parameters }),
   );
   const env = commits === "by itself" ? {} : { PATH: `${committingTools(scratch, commits)}:${process.env.PATH}` };
   return run("/bin/sh", [script, conf], { env }).then(

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { run } from "../../src/machine/process.ts";
-import { loopDevice, temporaryFolder } from "../../src/machine/resources.ts";
+import { run } from "../../src/local/process.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
+import { releasedLoopDevice } from "../btrfs/released.ts";
 import { seeded } from "./random.ts";
 import { recorded } from "./recorded-device.ts";
 import { afterPowerCut, type Blocks, type Leaves, readBlocks } from "./write-log.ts";
@@ -16,7 +17,7 @@ test("what was flushed outlasts a power cut, and of the rest there may be all, n
   const block = (letter: string) => Buffer.alloc(4096, letter);
   const base: Blocks = new Map([[9, block("z")]]);
   const requests = await recorded(image, folder.path, async ({ file }) => {
-    await using loop = await loopDevice(file);
+    await using loop = await releasedLoopDevice(file);
     const disk = openSync(loop.device, "r+");
     writeSync(disk, block("a"), 0, 4096, 0);
     fsyncSync(disk);

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { closeSync, openSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { run } from "../../src/machine/process.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
+import { run } from "../../src/local/process.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
 import { type Request, readWriteLog } from "./write-log.ts";
 
 const LOG_SIZE = 8 * 2 ** 30;
@@ -37,6 +37,8 @@ export interface RecordedDisk {
   readonly file: string;
   /** From now on nothing reaches the disk. Without it, the end of who has the file open would flush it (FUSE_FLUSH). */
   readonly cutPower: () => Promise<void>;
+  /** How many requests have reached it. */
+  readonly requests: () => number;
 }
 
 interface StorageDaemon extends RecordedDisk, AsyncDisposable {}
@@ -82,5 +84,10 @@ async function storageDaemon(image: string, log: string, file: string): Promise<
     await end();
     throw new Error(`qemu-storage-daemon does not serve ${image}: ${stderr}`);
   }
-  return { file, cutPower: () => endBy("SIGKILL"), [Symbol.asyncDispose]: end };
+  return {
+    file,
+    cutPower: () => endBy("SIGKILL"),
+    requests: () => readWriteLog(log).length,
+    [Symbol.asyncDispose]: end,
+  };
 }

@@ -1,11 +1,17 @@
 /** Filesystems as a boot may find them, and what the wipe is to do with each. */
 import { chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "../../src/machine/process.ts";
+import { run } from "../../src/local/process.ts";
+import { WIPE_SCRIPT } from "../../src/payload/initrd/wipe-files.ts";
+import { fillAsUser } from "../btrfs/fill.ts";
 import { CLOSURE_ROOT, subvolume } from "../btrfs/wipe-filesystem.ts";
 
 export interface Scenario {
   readonly name: string;
+  /** By default one of data and metadata apart, and large enough. */
+  readonly format?: { readonly megabytes: number; readonly args: readonly string[] };
+  /** Each of its boots takes seconds: a few points of one recording are tried. */
+  readonly slow?: true;
   /** Fills a filesystem, mounted at `top`, that holds `@persist` and `@nix`. */
   readonly arrange: (top: string) => Promise<void>;
   readonly parameters: Readonly<Record<string, string | number>>;
@@ -65,7 +71,24 @@ export const SCENARIOS: readonly Scenario[] = [
     parameters: { CLOSURE_ROOT: "", PRUNE: "yes" },
     due: DUE,
   },
+  {
+    name: "a boot on a filesystem that a user has filled, which gives up its reserve",
+    format: { megabytes: 48, args: ["--mixed"] },
+    slow: true,
+    arrange: async (top) => {
+      await roots(top, "@root", ...oldRoots(...RECENT));
+      // Two boots' worth, for what makes it whole again is no part of the wipe.
+      await run("sh", ["-c", `${FILL_RESERVE}\nRESERVE_MIB=8 && fillReserve`], { cwd: top });
+      await fillAsUser(top, "@persist");
+    },
+    parameters: {},
+    due: [],
+  },
 ];
+
+const FILL_RESERVE = ["filesystem", "old-roots", "room"]
+  .map((name) => `. ${join(WIPE_SCRIPT, "..", `${name}.sh`)}`)
+  .join("\n");
 
 /** What every filesystem has. */
 export async function populate(top: string): Promise<void> {

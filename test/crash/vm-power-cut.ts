@@ -1,16 +1,17 @@
 /** A host in QEMU whose power is cut at a random moment of its boot: what its disk has then, and the boot that goes on. */
+
 import assert from "node:assert/strict";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { loadHost, planOf } from "../../src/cli/load-fleet.ts";
-import { PACKAGE_ROOT } from "../../src/cli/output.ts";
 import { buildHost } from "../../src/deploy/build.ts";
-import { provideImage } from "../../src/deploy/image.ts";
+import { imagesOf, provideImages } from "../../src/deploy/image.ts";
+import { loadHost, planOf } from "../../src/deploy/load-fleet.ts";
 import { machineOf } from "../../src/deploy/vm.ts";
-import { GIB } from "../../src/layout/size.ts";
-import { run } from "../../src/machine/process.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
+import { PACKAGE_ROOT } from "../../src/local/package.ts";
+import { run } from "../../src/local/process.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
+import { wipeReport } from "../../src/payload/reports.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
 import type { Machine } from "../../src/vm/machine.ts";
 import { MEMORY } from "./power-cut.ts";
@@ -33,12 +34,12 @@ export async function cutMachines(count: number, seed: number, say: (line: strin
   const closure = await buildHost(plan, { fleetFolder: folder });
   await using scratch = await temporaryFolder(MEMORY);
   const image = join(scratch.path, "disk");
-  await provideImage({ plan, closure, file: image, size: 4 * GIB });
+  await provideImages({ plan, closure, images: imagesOf(plan, image, ["4G"]) });
   const start: Start = async (disk, until) => bootMachine(await machineOf(plan, closure, disk), until);
   let boots = 0;
   const bootToTheEnd = async () => {
     await using machine = await start(image, (started) => started.waitForSsh(BOOT_TIME));
-    const { outcome } = JSON.parse(await machine.ssh("cat /run/nixfleet/wipe.json"));
+    const { outcome } = wipeReport(await machine.ssh("cat /run/nixfleet/wipe.report"));
     assert.equal(outcome, "wiped");
     const [left, roots] = (await machine.ssh(boots === 0 ? FIRST : CHECK)).trim().split("\n");
     assert.equal(left, "gone");

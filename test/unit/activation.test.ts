@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { UserError } from "../../src/modules/errors.ts";
-import { bindFstab, linkedFiles, ownersList, tmpfilesConfig } from "../../src/plan/activation.ts";
+import { UserError } from "../../src/errors.ts";
+import { bindFstab, entriesList, ownersList, tmpfilesConfig } from "../../src/plan/activation.ts";
 import { fstabLine } from "../../src/plan/fstab.ts";
-import type { PersistenceEntry } from "../../src/plan/persistence.ts";
+import type { PersistenceEntry } from "../../src/plan/persistence-plan.ts";
 import { entryAt } from "../entry.ts";
 import { planWith } from "./host.ts";
 
@@ -92,18 +92,19 @@ test("an entry is bound or linked; a linked file is its program's to make, so it
     entryAt("/b", { how: "symlink" }),
     entryAt("/c", { kind: "file", how: "symlink" }),
   );
-  assert.equal(bindFstab(plan), "/sysroot/persist/a /a none bind 0 0\n");
+  assert.equal(bindFstab(plan), "/sysroot/persist/a /a none bind,x-initrd.mount 0 0\n");
   assert.match(tmpfilesConfig(plan), /^L "\/b" - - - - \/persist\/b$/m);
   assert.doesNotMatch(tmpfilesConfig(plan), /^f/m);
-  assert.equal(linkedFiles(plan), "/persist\t/c\n");
+  assert.match(entriesList(plan.entries), /^file\tsymlink\t\/persist\t\/c\t-$/m);
   assert.equal(ownersList(plan), "0700\talice\troot\t/persist/a\n0755\troot\troot\t/persist/b\n");
 });
 
 test("inside another entry of its persist root an entry is made and not mounted; inside one of another it is both", () => {
   const inner = entryAt("/a/b", { within: { path: "/a", persistRoot: "/persist" } });
   assert.equal(bindFstab(planOf(inner)), "");
+  assert.equal(entriesList([inner]), "");
   assert.equal(tmpfilesConfig(planOf(inner)), 'd "/persist/a/b" :0755 :root :root -\n');
   const other = { ...inner, persistRoot: "/data", source: "/data/a/b" };
-  assert.equal(bindFstab(planOf(other)), "/sysroot/data/a/b /a/b none bind 0 0\n");
+  assert.equal(bindFstab(planOf(other)), "/sysroot/data/a/b /a/b none bind,x-initrd.mount 0 0\n");
   assert.match(tmpfilesConfig(planOf(other)), /^d "\/persist\/a\/b"/m);
 });

@@ -1,26 +1,10 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { temporaryFolder } from "../../src/machine/resources.ts";
-
-const ROOT = join(import.meta.dirname, "..", "..");
-const EXAMPLE = join(ROOT, "examples", "standalone", "fleet.ts");
-
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function nixfleet(args: readonly string[], cwd = ROOT): Promise<Ended> {
-  return new Promise((resolve) => {
-    execFile(join(ROOT, "bin", "nixfleet"), args, { cwd }, (error, stdout, stderr) =>
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
-    );
-  });
-}
+import { run } from "../../src/local/process.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
+import { type Ended, EXAMPLE, nixfleet, ROOT } from "./nixfleet-process.ts";
 
 /** Runs `check` on a fleet file with this text. */
 async function checked(text: string): Promise<Ended> {
@@ -51,17 +35,17 @@ const bad: readonly (readonly [what: string, text: string, says: RegExp])[] = [
   [
     "has an unknown option",
     host("{ nixfleet: { impermanance: { enable: true } } } as any"),
-    /no option nixfleet\.impermanance\n.*fleet\.ts:3\n.*did you mean nixfleet\.impermanence/,
+    /no option nixfleet\.impermanance\n.*fleet\.ts:5\n.*did you mean nixfleet\.impermanence/,
   ],
   [
     "has a wrong type",
     host('{ boot: { kernelParams: "quiet" } } as any'),
-    /boot\.kernelParams: wanted a list.*got "quiet"\n.*fleet\.ts:3/,
+    /boot\.kernelParams: wanted a list.*got "quiet"\n.*fleet\.ts:5/,
   ],
   [
     "persists a relative path",
     host('{ environment: { persistence: { "/persist": { directories: ["srv"] } } } }'),
-    /srv: wants an absolute path/,
+    /srv cannot be persisted: it wants an absolute path/,
   ],
 ];
 
@@ -75,8 +59,30 @@ for (const [what, text, says] of bad) {
   });
 }
 
+test("check warns of what is redundant where a person says it, and of state where its service cannot have it", async () => {
+  const entries = 'persistence: { "/persist": { directories: ["/var/lib", "/var/lib/mine", "/var/log/app"] } }';
+  const app =
+    'services: { app: { serviceConfig: { ExecStart: "/bin/true", DynamicUser: true, LogsDirectory: "app" } } }';
+  const { code, stdout, stderr } = await checked(
+    host(`{ nixfleet: { impermanence: { enable: true } }, environment: { ${entries} }, systemd: { ${app} } }`),
+  );
+  assert.deepEqual([code, stdout], [0, "h: ok\n"]);
+  const lines = stderr
+    .trim()
+    .split("\n")
+    .filter((line) => !line.includes("can log in"))
+    .sort();
+  assert.equal(lines.length, 2, stderr);
+  assert.match(lines[0] ?? "", /\/var\/lib\/mine is redundant/);
+  assert.match(
+    lines[1] ?? "",
+    /app\.service has DynamicUser=.*persist "\/var\/log\/private\/app" instead \(declared at/,
+  );
+});
+
 test("a fleet that is right is ok, and its host unknown by another name", async () => {
-  assert.deepEqual(await nixfleet(["--fleet", EXAMPLE, "check"]), { code: 0, stdout: "standalone: ok\n", stderr: "" });
+  const right = await nixfleet(["--fleet", EXAMPLE, "check"]);
+  assert.deepEqual([right.code, right.stdout], [0, "standalone: ok\n"]);
   const { code, stderr } = await nixfleet(["--fleet", EXAMPLE, "plan", "standalon"]);
   assert.equal(code, 1);
   assert.match(stderr, /no host standalon\n.*did you mean standalone/);
@@ -93,7 +99,7 @@ test("--json prints one document and nothing else", async () => {
     const { code, stdout, stderr } = await nixfleet(["--fleet", EXAMPLE, ...args, "--json"]);
     assert.equal(code, 0, stderr);
     assert.ok(JSON.parse(stdout));
-    assert.equal(stderr, "");
+    assert.match(stderr, args[0] === "check" ? /^(\w+: warning: .*\n)*$/ : /^$/);
   }
 });
 
@@ -111,7 +117,7 @@ test("a machine that is not a host of NixFleet's, and one that is not there, are
   assert.match(stderr, process.getuid?.() === 0 ? /this machine: it has no generations/ : /only root can look after/);
   const other = await nixfleet(["gc", "--target-host", "-oProxyCommand=touch owned"]);
   assert.equal(other.code, 1);
-  assert.match(other.stderr, /-oProxyCommand=touch owned cannot be reached|ssh is not installed/);
+  assert.match(other.stderr, /cannot reach -oProxyCommand=touch owned|ssh is not installed/);
   assert.ok(!existsSync(join(ROOT, "owned")));
 });
 
@@ -119,8 +125,8 @@ test("what is no generation, no count and no size is refused before anybody is a
   for (const [args, says] of [
     [["rollback", "abc"], /"abc" is not a generation/],
     [["rollback", "--", "--conf"], /"--conf" is not a generation/],
-    [["gc", "--keep", "0"], /--keep wants a number of generations, at least 1, got 0/],
-    [["image", "standalone", "--format", "vdi"], /vdi is not a format of images/],
+    [["gc", "--keep", "0"], /--keep needs a number of generations, at least 1, got 0/],
+    [["image", "standalone", "--format", "vdi"], /vdi is not an image format/],
     [["image", "standalone", "--size", "large"], /"large" is not a size/],
   ] as const) {
     const { code, stderr, stdout } = await nixfleet(["--fleet", EXAMPLE, ...args]);
@@ -145,18 +151,55 @@ test("init makes a fleet that is right, and overwrites nothing", async () => {
   await using folder = await temporaryFolder();
   const fleet = join(folder.path, "my fleet");
   assert.equal((await nixfleet(["init", fleet])).code, 0);
+  const begun = await nixfleet(["check"], fleet);
+  assert.deepEqual([begun.code, begun.stdout], [0, "myhost: ok\n"]);
+  assert.match(
+    begun.stderr,
+    /^myhost: warning: nobody who may administer this host can log in: .*users\.users\.alice\.openssh.*\n$/,
+  );
+  const text = readFileSync(join(fleet, "fleet.ts"), "utf8");
+  // The line of the template, as its reader uncomments it.
+  writeFileSync(join(fleet, "fleet.ts"), text.replace("// users:", "users:"));
   assert.deepEqual(await nixfleet(["check"], fleet), { code: 0, stdout: "myhost: ok\n", stderr: "" });
   writeFileSync(join(fleet, "fleet.ts"), readFileSync(join(fleet, "fleet.ts"), "utf8").replace('"alice"', "7"));
   const wrong = await nixfleet(["check"], fleet);
   assert.equal(wrong.code, 1);
-  assert.match(wrong.stderr, /a type error\n +fleet\.ts\(\d+,\d+\): error TS2322/);
+  assert.match(wrong.stderr, /hostSpec\.userName: wanted a user name.*got 7\n +at fleet\.ts:\d+/);
+  assert.doesNotMatch(wrong.stderr, /TS\d+/);
+  writeFileSync(join(fleet, "fleet.ts"), `${text}\nexport const mistake: string = 7;\n`);
+  const typed = await nixfleet(["check"], fleet);
+  assert.equal(typed.code, 1);
+  assert.match(typed.stderr, /a type error\n +fleet\.ts\(\d+,\d+\): error TS2322/);
   const again = await nixfleet(["init", fleet]);
   assert.equal(again.code, 1);
   assert.match(again.stderr, /already has fleet\.ts/);
-  mkdirSync(join(folder.path, "other"));
-  writeFileSync(join(folder.path, "other", "package.json"), "{}");
-  assert.equal((await nixfleet(["init", "other"], folder.path)).code, 1);
-  assert.ok(!existsSync(join(folder.path, "other", "fleet.ts")), "nothing is written when something is in the way");
+  for (const [file, text] of [
+    ["tsconfig.json", "{}"],
+    ["package.json", '{ "type": "commonjs" }'],
+  ] as const) {
+    const other = await temporaryFolder(folder.path);
+    writeFileSync(join(other.path, file), text);
+    assert.equal((await nixfleet(["init", other.path], folder.path)).code, 1);
+    assert.deepEqual(readdirSync(other.path), [file], "nothing is written when something is in the way");
+  }
+});
+
+test("init goes into a folder that npm has begun, and keeps what its package.json says", async () => {
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, "package.json");
+  writeFileSync(file, '{ "dependencies": { "left": "1" }, "devDependencies": { "right": "1" } }');
+  assert.deepEqual(await nixfleet(["init"], folder.path), { code: 0, stdout: "nixfleet check\n", stderr: "" });
+  const { type, dependencies, devDependencies } = JSON.parse(readFileSync(file, "utf8"));
+  assert.deepEqual(
+    [type, dependencies, Object.keys(devDependencies)],
+    ["module", { left: "1" }, ["right", "nixfleet"]],
+  );
+  for (const argv of [
+    ["nixfleet", "check"],
+    ["tsc", "--noEmit"],
+  ] as const) {
+    await run(join(folder.path, "node_modules", ".bin", argv[0]), argv.slice(1), { cwd: folder.path });
+  }
 });
 
 test("a device that does not exist is told so", async () => {
@@ -170,8 +213,8 @@ test("check --built of a host that is not built names the command that builds it
   writeFileSync(join(folder.path, "fleet.ts"), host("{ nixfleet: { impermanence: { enable: true } } }"));
   const { code, stdout, stderr } = await nixfleet(["check", "--built", "--json"], folder.path);
   assert.equal(code, 1);
-  assert.match(stderr, /h: it is not built as it is declared now\n {2}run: nixfleet build h\nnixfleet: 1 of 1 hosts/);
-  assert.match(JSON.parse(stdout)[0].error, /nixfleet build h/);
+  assert.match(stderr, /h: the current declaration is not built\n {2}run: nixfleet build h\nnixfleet: 1 of 1 hosts/);
+  assert.match(JSON.parse(stdout)[0].problems[0].fix, /nixfleet build h/);
 });
 
 test("check --built has nothing to say of a root that stays", async () => {

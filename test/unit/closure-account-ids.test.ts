@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type AccountIds, hasIdsOf, idsOf, NO_IDS, withIdsOf } from "../../src/closure/account-ids.ts";
-import { UserError } from "../../src/modules/errors.ts";
+import { type AccountIds, hasIdsOf, idsOf, NO_IDS, withIdsOf } from "../../src/closure/lock/account-ids.ts";
+import { UserError } from "../../src/errors.ts";
 
 const account = fc.stringMatching(/^[a-z_][a-z0-9-]{0,6}$/);
 const names: fc.Arbitrary<AccountIds> = fc
@@ -66,6 +66,6 @@ test("when no id is left, that is said, with what to do", () => {
   const many = named(Array.from({ length: 300 }, (_, i) => `u${i}`));
   assert.throws(
     () => withIdsOf({ users: many, groups: {} }, NO_IDS),
-    (error) => error instanceof UserError && /no id from 101 to 399 is left for u\d+[\s\S]*ids/.test(error.text),
+    (error) => error instanceof UserError && /no id from 101 to 399 is free for u\d+[\s\S]*ids/.test(error.text),
   );
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AccountFiles, withDeclaredAccounts } from "../../src/closure/accounts.ts";
-import { UserError } from "../../src/modules/errors.ts";
+import { type AccountFiles, withDeclaredAccounts } from "../../src/closure/lock/accounts.ts";
+import { UserError } from "../../src/errors.ts";
 import type { GroupPlan, UserPlan, UsersPlan } from "../../src/plan/users.ts";
 
 const DEBIAN: AccountFiles = {
@@ -67,7 +67,7 @@ test("what does not fit is refused, with the option to change", () => {
     ],
     ["a package's gid", group({ name: "staff", gid: 27 }), /group staff already belongs to the group sudo/],
     ["another gid", group({ name: "sudo", gid: 28 }), /group sudo has the id 27[\s\S]*users\.groups\.sudo\.gid/],
-    ["no such group to join", group({ name: "docker", gid: null }), /no Debian package .* makes the group docker/],
+    ["no such group to join", group({ name: "docker", gid: null }), /no Debian package .* creates the group docker/],
     ["no primary group", user({ group: "nobodys" }), /primary group nobodys, which does not exist/],
     ["no such member", group({ name: "sudo", gid: null, members: ["eve"] }), /member eve, a user that does not exist/],
     ["a field that ends early", user({ description: "a:b" }), /"a:b" in a field/],

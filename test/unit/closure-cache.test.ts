@@ -12,10 +12,10 @@ import {
   openCache,
   remember,
   unfinishedFolder,
-} from "../../src/closure/cache.ts";
-import { diskFull } from "../../src/closure/disk-full.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
-import { UserError } from "../../src/modules/errors.ts";
+} from "../../src/closure/store/cache.ts";
+import { diskFull } from "../../src/closure/store/disk-full.ts";
+import { UserError } from "../../src/errors.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
 
 test("the cache is where the environment says", () => {
   assert.equal(defaultCacheFolder({ NIXFLEET_CACHE: "/a", XDG_CACHE_HOME: "/b" }), "/a");
@@ -28,7 +28,7 @@ test("a folder in which no cache can be made is named", async () => {
   await writeFile(join(folder.path, "file"), "");
   await assert.rejects(openCache(join(folder.path, "file/cache")), (error) => {
     assert.ok(error instanceof UserError);
-    assert.match(error.text, /file\/cache cannot be written[\s\S]*NIXFLEET_CACHE/);
+    assert.match(error.text, /cannot write to the cache \S+file\/cache[\s\S]*NIXFLEET_CACHE/);
     return true;
   });
 });
@@ -79,7 +79,7 @@ test("what is made and then fails leaves nothing, even of folders without permis
 test("one build at a time holds the cache, also when another is killed", async () => {
   await using folder = await temporaryFolder();
   const cache = await openCache(join(folder.path, "cache"));
-  const module = join(import.meta.dirname, "../../src/closure/cache.ts");
+  const module = join(import.meta.dirname, "../../src/closure/store/cache.ts");
   const script = `import { lockCache, openCache } from ${JSON.stringify(module)};
     await lockCache(await openCache(process.argv[1]), () => {}); console.log("held"); setInterval(() => {}, 1000);`;
   const other = spawn(process.execPath, ["--input-type=module", "--eval", script, "--", cache.folder], {

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { closureCommandLine, generationCommandLine } from "../../src/closure/command-line.ts";
-import { base32 } from "../../src/closure/digest.ts";
+import { base32 } from "../../src/closure/store/digest.ts";
+import { closureCommandLine, generationCommandLine } from "../../src/closure/tree/command-line.ts";
 
-const ROOT = { mountpoint: "/", device: "/dev/disk/by-label/root", fsType: "btrfs" };
+const ROOT = { mountpoint: "/", device: "/dev/disk/by-label/root", fsType: "btrfs", subvolume: null };
 
 test("the kernel is told the root, its options, and what the plan adds, in this order", () => {
   const boot = {
     kernelParameters: ["console=ttyS0", "quiet"],
+    emergencyAccess: false,
     initrdKernelModules: [],
     crypttab: [],
     mounts: [

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { cpioArchive } from "../../src/closure/cpio.ts";
-import type { FilePlan } from "../../src/plan/files.ts";
+import { cpioArchive } from "../../src/closure/tree/cpio.ts";
+import type { MadeFilePlan } from "../../src/plan/file-plan.ts";
 
 const DATE = 1_700_000_000;
 const part = fc.stringMatching(/^[a-z.é-]{1,8}$/).filter((name) => name !== "." && name !== "..");
 /** Distinct files, none of which is a folder of another. */
-const files: fc.Arbitrary<readonly FilePlan[]> = fc
+const files: fc.Arbitrary<readonly MadeFilePlan[]> = fc
   .uniqueArray(fc.tuple(fc.array(part, { maxLength: 2 }), part, fc.string(), fc.boolean()), {
     maxLength: 8,
     selector: ([folders, name]) => [...folders, name].join("/"),
   })
   .map((drafts) =>
-    drafts.map(([folders, name, text, linked], index): FilePlan => {
+    drafts.map(([folders, name, text, linked], index): MadeFilePlan => {
       const path = `/${[...folders.map((folder) => `${folder}.d`), `${name}${index}`].join("/")}`;
       return linked ? { kind: "symlink", path, target: `/${text}` } : { kind: "text", path, text, mode: "0750" };
     }),

@@ -9,10 +9,10 @@ import {
   packageRequest,
   parseLock,
   requestKey,
-} from "../../src/closure/lock.ts";
-import { parseDescriptions } from "../../src/closure/resolve.ts";
-import { lockChanges, packagesToKeep } from "../../src/closure/update.ts";
-import { UserError } from "../../src/modules/errors.ts";
+} from "../../src/closure/lock/lock.ts";
+import { parseDescriptions } from "../../src/closure/lock/resolve.ts";
+import { lockChanges, packagesToKeep } from "../../src/closure/lock/update.ts";
+import { UserError } from "../../src/errors.ts";
 
 const REQUEST: PackageRequest = {
   suite: "trixie",
@@ -97,8 +97,19 @@ test("a file that is not a lock is refused with the place, the reason and the wa
     ["a merge", `<<<<<<< mine\n${text}=======\n${text}>>>>>>> theirs\n`, /conflict markers of a merge/],
     ["another document", "[]", /not a lock/],
     ["a newer lock", text.replace('"version": 2,', '"version": 3,'), /version: .*not a version of the lock/],
-    ["a short hash", text.replace(PACKAGE.sha256, "abc"), /packages\.0\.sha256: is not a SHA-256/],
-    ["an option for a name", text.replace('"name":"tree"', '"name":"-o"'), /packages\.0\.name: is not the name/],
+    ["a short hash", text.replace(PACKAGE.sha256, "abc"), /tree\.sha256, in requests\.\S+: is not a SHA-256/],
+    ["no hash", text.replace(/,"sha256":"a+"/, ""), /tree\.sha256, in requests\.\S+: /],
+    [
+      "a package twice",
+      text.replace(/^ *(\{"name".*\})$/m, (line) => `${line},\n${line}`),
+      /has tree twice: 1.0 and 1.0/,
+    ],
+    ["markers of three sides", `{\n<<<<<<< a\n||||||| b\n=======\n>>>>>>> c\n}`, /conflict markers of a merge/],
+    [
+      "an option for a name",
+      text.replace('"name":"tree"', '"name":"-o"'),
+      /-o\.name, in requests\.\S+: is not the name/,
+    ],
     ["no packages", text.replace(/"packages": \[\s*\{[^}]*\}\s*\]/, '"packages": []'), /packages: /],
     ["a changed request", text.replace('"suite": "trixie"', '"suite": "sid"'), /changed by hand/],
     ["an id of Debian's own", text.replace('"sshd": 110', '"sshd": 33'), /ids\.users\.sshd: is below 100/],

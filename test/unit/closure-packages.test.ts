@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NO_IDS } from "../../src/closure/account-ids.ts";
-import { packageInputs, refuseForeign } from "../../src/closure/package-object.ts";
-import { repositoryLine } from "../../src/closure/repository.ts";
-import { UserError } from "../../src/modules/errors.ts";
+import { NO_IDS } from "../../src/closure/lock/account-ids.ts";
+import { repositoryLine } from "../../src/closure/lock/repository.ts";
+import { packageInputs, refuseForeign } from "../../src/closure/tree/package-object.ts";
+import { UserError } from "../../src/errors.ts";
 
 test("an architecture that this machine can neither run nor emulate is refused, naming what helps", () => {
   assert.throws(

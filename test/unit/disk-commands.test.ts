@@ -2,16 +2,18 @@ import { deepEqual, equal, match, throws } from "node:assert/strict";
 import { test } from "node:test";
 import { type DiskSurroundings, diskCommands, parseModes } from "../../src/disk/commands.ts";
 import { wantedMounts } from "../../src/disk/mounts.ts";
-import { diskScript, IMAGE_DEVICE, onLoopDevice } from "../../src/disk/script.ts";
+import { diskScript, onLoopDevice } from "../../src/disk/script.ts";
 import type { Mount } from "../../src/layout/content-type.ts";
-import { partitionDevice, partitionScript } from "../../src/layout/gpt.ts";
+import { partitionCommands, partitionDevice, SCRIPT_DEVICE } from "../../src/layout/gpt.ts";
 import { encrypted, layout } from "./disk-layout.ts";
 
 const bare: DiskSurroundings = {
   ...{ under: "/mnt", scratch: "/run/scratch", udev: false, unsupported: [], mounts: [], mappings: [], tpm: true },
 };
-const lines = (modes: Parameters<typeof diskCommands>[2], surroundings: DiskSurroundings = bare) =>
-  diskCommands(layout, "/dev/vda", modes, surroundings).map(({ program, args }) => [program, ...args].join(" "));
+const lines = (modes: Parameters<typeof diskCommands>[1], surroundings: DiskSurroundings = bare) =>
+  diskCommands([{ layout, device: "/dev/vda" }], modes, surroundings).map(({ program, args }) =>
+    [program, ...args].join(" "),
+  );
 
 test("a partition is named as the kernel or udev names it", () => {
   const names = ["/dev/sda", "/dev/vda", "/dev/nvme0n1", "/dev/loop0", "/dev/mmcblk0", "/dev/disk/by-id/ata-X1"];
@@ -28,25 +30,32 @@ test("modes are run in the order unmount, format, mount however they are written
 });
 
 test("the partition table gives each partition its name, type and size, and the last one the rest", () => {
-  equal(
-    partitionScript(layout),
+  deepEqual(
+    partitionCommands(layout, "/dev/vda").map(({ args, input }) => [args.join(" "), input?.split("\n")]),
     [
-      "label: gpt",
-      'name="ESP", type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, size=128MiB',
-      'name="root", type=0FC63DAF-8483-4772-8E79-3D69D8477DE4',
-      "",
-    ].join("\n"),
+      [
+        "--quiet --lock --wipe=always --wipe-partitions=always -- /dev/vda",
+        [
+          "label: gpt",
+          'name="ESP", type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, size=128MiB',
+          'name="root", type=0FC63DAF-8483-4772-8E79-3D69D8477DE4',
+          "",
+        ],
+      ],
+    ],
   );
 });
 
 test("the root is mounted first, and a parent before what is mounted in it", () => {
   deepEqual(
-    wantedMounts(layout, "/dev/vda", "/mnt").map(({ target, source, fsRoot }) => `${source} ${fsRoot} ${target}`),
+    wantedMounts([{ layout, device: "/dev/vda" }], "/mnt").map(
+      ({ target, source, fsRoot }) => `${source} ${fsRoot} ${target}`,
+    ),
     ["/dev/vda2 /@root /mnt", "/dev/vda1 / /mnt/boot", "/dev/vda2 /@nix /mnt/nix", "/dev/vda2 /@persist /mnt/persist"],
   );
 });
 
-const mountedAll: readonly Mount[] = wantedMounts(layout, "/dev/vda", "/mnt");
+const mountedAll: readonly Mount[] = wantedMounts([{ layout, device: "/dev/vda" }], "/mnt");
 
 test("mounting what is mounted already, or unmounting what is not, is nothing to do", () => {
   deepEqual(lines(["mount"], { ...bare, mounts: mountedAll }), []);
@@ -99,16 +108,17 @@ test("the dry run's script gives stdin as a here-document and quotes what the sh
 });
 
 test("the dry run of an image uses the loop device that it attached", () => {
-  const commands = diskCommands(layout, IMAGE_DEVICE, ["format"], bare);
+  const commands = diskCommands([{ layout, device: SCRIPT_DEVICE }], ["format"], bare);
   const script = diskScript(onLoopDevice("/srv/my disk", commands));
   match(script, /^device=\$\(losetup --find --show --partscan -- '\/srv\/my disk'\)$/m);
-  match(script, /^mkfs.btrfs .* "\$\{device\}p2"$/m);
+  match(script, /^partition="\$device"p$/m);
+  match(script, /^mkfs.btrfs .* "\$\{partition\}2"$/m);
   match(script, /^losetup --detach "\$device"$/m);
 });
 
-const luksMapping = { name: "crypted", source: "/dev/vda2" };
-const cryptoLines = (modes: Parameters<typeof diskCommands>[2], surroundings: DiskSurroundings = bare) =>
-  diskCommands(encrypted, "/dev/vda", modes, surroundings)
+const luksMapping = { kind: "luks", name: "crypted", sources: ["/dev/vda2"] } as const;
+const cryptoLines = (modes: Parameters<typeof diskCommands>[1], surroundings: DiskSurroundings = bare) =>
+  diskCommands([{ layout: encrypted, device: "/dev/vda" }], modes, surroundings)
     .filter(({ program }) => /^(crypt|systemd|mount|umount|mkfs.btrfs)/.test(program))
     .map(({ program, args }) => [program, ...args].join(" "));
 
@@ -124,7 +134,7 @@ test("an encrypted partition is opened once, before what is in it is made or mou
     "cryptsetup close -- crypted",
     "cryptsetup config --label luks -- /dev/vda2",
   ]);
-  const mounted = wantedMounts(encrypted, "/dev/vda", "/mnt");
+  const mounted = wantedMounts([{ layout: encrypted, device: "/dev/vda" }], "/mnt");
   equal(cryptoLines(["mount"])[0], open);
   deepEqual(cryptoLines(["mount"], { ...bare, mappings: [luksMapping], mounts: mounted }), []);
   equal(
@@ -139,7 +149,7 @@ test("an image is not bound to the TPM of the machine that makes it", () => {
 });
 
 test("a name that another encrypted device has is refused before anything is written", () => {
-  const mappings = [{ ...luksMapping, source: "/dev/sdb1" }];
+  const mappings = [{ ...luksMapping, sources: ["/dev/sdb1"] }];
   for (const mode of ["format", "mount"] as const)
     throws(
       () => cryptoLines([mode], { ...bare, mappings }),
@@ -148,7 +158,7 @@ test("a name that another encrypted device has is refused before anything is wri
 });
 
 test("a passphrase stands in no command line, and the dry run's script reads it from its file", () => {
-  const commands = diskCommands(encrypted, "/dev/vda", ["format"], bare);
+  const commands = diskCommands([{ layout: encrypted, device: "/dev/vda" }], ["format"], bare);
   const script = diskScript(commands);
   const read = `"$(cat -- '/tmp/it'\\''s secret')"`;
   equal(script.split(`printf %s ${read} | cryptsetup `).length, 3);

@@ -1,10 +1,15 @@
 /** The layout of the impermanence template, small, for the tests of disks. */
 import type { BtrfsContent, SubvolumeLayout } from "../../src/layout/btrfs.ts";
+import type { Content } from "../../src/layout/content.ts";
 import type { DiskLayout, PartitionLayout } from "../../src/layout/gpt.ts";
 import type { LuksContent } from "../../src/layout/luks.ts";
 import { MIB } from "../../src/layout/size.ts";
 
+/** What a partition has where a layout says nothing of it. */
+export const plain = { start: null, leaves: 0, uuid: null, attributes: [] } as const;
+
 export const esp: PartitionLayout = {
+  ...plain,
   name: "ESP",
   type: "esp",
   size: 128 * MIB,
@@ -15,6 +20,7 @@ export const esp: PartitionLayout = {
     mountpoint: "/boot",
     mountOptions: ["umask=0077"],
     neededForBoot: false,
+    extraArgs: [],
   },
 };
 
@@ -29,6 +35,7 @@ export function subvolume(
 export const rootContent: BtrfsContent = {
   kind: "btrfs",
   label: "root",
+  ...{ mountpoint: null, mountOptions: [], neededForBoot: false, swap: [], extraArgs: [], members: [] },
   subvolumes: [
     subvolume("@root", "/", ["compress=zstd"]),
     subvolume("@persist", "/persist"),
@@ -37,18 +44,23 @@ export const rootContent: BtrfsContent = {
   ],
 };
 
-export const root: PartitionLayout = { name: "root", type: "linux", size: null, content: rootContent };
+export const root: PartitionLayout = { ...plain, name: "root", type: "linux", size: null, content: rootContent };
 
 /** The same, encrypted. */
-export const luksContent: LuksContent = {
+export const luksContent: LuksContent<Content> = {
   kind: "luks",
   label: "luks",
   name: "crypted",
   passwordFile: "/tmp/it's secret",
-  settings: { keyFile: null, allowDiscards: true },
+  additionalKeyFiles: [],
+  settings: {
+    ...{ keyFile: null, keyFileSize: null, keyFileOffset: null, allowDiscards: true },
+    ...{ bypassWorkqueues: false, crypttabExtraOpts: [] },
+  },
   enrollTpm2: true,
   tpm2Pcrs: [7],
   extraFormatArgs: ["--pbkdf", "pbkdf2"],
+  extraOpenArgs: [],
   content: rootContent,
 };
 
@@ -56,7 +68,7 @@ export const encrypted: DiskLayout = {
   name: "main",
   device: "/dev/vda",
   imageSize: null,
-  partitions: [esp, { name: "luks", type: "linux", size: null, content: luksContent }],
+  partitions: [esp, { ...plain, name: "luks", type: "linux", size: null, content: luksContent }],
 };
 
 export const layout: DiskLayout = { name: "main", device: "/dev/vda", imageSize: null, partitions: [esp, root] };

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { checkKeys, passphraseIn } from "../../src/disk/passphrase.ts";
 import type { DiskLayout } from "../../src/layout/gpt.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
-import { encrypted, esp, luksContent } from "./disk-layout.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
+import { encrypted, esp, luksContent, plain } from "./disk-layout.ts";
 
 test("a passphrase is the text of its file, without the line break that an editor adds", async () => {
   await using folder = await temporaryFolder();
@@ -35,8 +35,11 @@ test("a passphrase that is missing, empty or of several lines is refused", async
 test("a key file and a TPM have to be there before anything is written", async () => {
   await using folder = await temporaryFolder();
   const keyFile = join(folder.path, "key");
-  const content = { ...luksContent, passwordFile: null, settings: { keyFile, allowDiscards: false } };
-  const layout: DiskLayout = { ...encrypted, partitions: [esp, { name: "luks", type: "linux", size: null, content }] };
+  const content = { ...luksContent, passwordFile: null, settings: { ...luksContent.settings, keyFile } };
+  const layout: DiskLayout = {
+    ...encrypted,
+    partitions: [esp, { ...plain, name: "luks", type: "linux", size: null, content }],
+  };
   await rejects(checkKeys(layout, false), /there is no file/);
   await writeFile(keyFile, Buffer.of(0, 10));
   await checkKeys(layout, false);

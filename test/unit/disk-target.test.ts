@@ -17,8 +17,8 @@ const empty: BlockDevice = {
 };
 
 test("an empty disk may be formatted, with or without being named", () => {
-  equal(formatRefusal(layout, empty, false, null), null);
-  equal(formatRefusal(layout, empty, true, "/dev/vdb"), null);
+  equal(formatRefusal(layout, empty, false), null);
+  equal(formatRefusal(layout, empty, true), null);
 });
 
 const refused: readonly { readonly what: string; readonly device: Partial<BlockDevice>; readonly says: RegExp }[] = [
@@ -30,16 +30,15 @@ const refused: readonly { readonly what: string; readonly device: Partial<BlockD
 
 for (const { what, device, says } of refused) {
   test(`${what} is refused, even when it is named to be wiped`, () => {
-    match(formatRefusal(layout, { ...empty, ...device }, true, "/dev/vdb")?.text ?? "", says);
+    match(formatRefusal(layout, { ...empty, ...device }, true)?.text ?? "", says);
   });
 }
 
 test("a disk that holds data is refused with what it holds, until it is named itself", () => {
   const full = { ...empty, contents: ["a gpt partition table", "partition root (8G): btrfs labelled root"] };
-  const text = formatRefusal(layout, full, false, null)?.text ?? "";
+  const text = formatRefusal(layout, full, false)?.text ?? "";
   match(text, /\/dev\/vdb \(8G, VIRTUAL\) holds data\n/);
   match(text, /partition root \(8G\): btrfs labelled root\n/);
   match(text, /--wipe \/dev\/vdb/);
-  match(formatRefusal(layout, full, false, "/dev/vdc")?.text ?? "", /--wipe names another device: \/dev\/vdc/);
-  equal(formatRefusal(layout, full, true, "/dev/vdb"), null);
+  equal(formatRefusal(layout, full, true), null);
 });

@@ -6,6 +6,7 @@ import { diskoTemplates } from "../../src/index.ts";
 import { WIPE_PAGE, withFaultTable } from "../btrfs/fault-table.ts";
 import { FAULTS } from "../btrfs/faults.ts";
 import { diskTableCells, diskTableRows } from "../disk-table.ts";
+import { DISKS_PAGE, EXAMPLES, withExampleTable } from "./disko-examples.ts";
 import { planWith } from "./host.ts";
 import { rolesTable, scopesReference } from "./scopes-reference.ts";
 
@@ -35,6 +36,29 @@ test("docs/wipe.md lists every fault that is tested, and what then happens (node
   const page = readFileSync(WIPE_PAGE, "utf8");
   assert.equal(page, withFaultTable(page));
   assert.ok(FAULTS.every(({ fault }) => page.includes(`| ${fault} | `)));
+});
+
+test("docs/architecture.md names for each file of a closure who writes and who reads it, and they know it", () => {
+  const rows = [
+    ...readFileSync(join(docs, "architecture.md"), "utf8").matchAll(/^\| `([\w.]+)` \| .+ \| (.+) \| (.+) \|$/gm),
+  ];
+  assert.equal(rows.length, 18);
+  for (const [, name = "", writers, readers] of rows) {
+    for (const [, path = ""] of `${writers} ${readers}`.matchAll(/\]\(([^)]+)\)/g)) {
+      const text = readFileSync(join(docs, path), "utf8");
+      // Of what is rendered the name is given by build.ts.
+      assert.ok(
+        text.includes(name) || path.includes("/plan/") || path.endsWith("initrd/files.ts"),
+        `${name} in ${path}`,
+      );
+    }
+  }
+});
+
+test("docs/disks.md says of each of disko's examples whether it works (node test/unit/disko-examples.ts writes it)", () => {
+  const page = readFileSync(DISKS_PAGE, "utf8");
+  assert.equal(page, withExampleTable(page));
+  assert.ok(Object.keys(EXAMPLES).every((name) => page.includes(`| \`${name}\` | `)));
 });
 
 test("docs/disks.md has a row for every template, and each of its cells names a test that fills it", () => {

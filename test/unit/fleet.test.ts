@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { UserError } from "../../src/errors.ts";
 import {
   defineModule,
   diskoTemplates,
@@ -11,7 +12,6 @@ import {
   mkIf,
   roles,
 } from "../../src/index.ts";
-import { UserError } from "../../src/modules/errors.ts";
 import { hostWith, planWith } from "./host.ts";
 
 const declaration = { hostName: "a", platform: "x86_64-linux", modules: [] } as const;
@@ -62,7 +62,7 @@ test("a failing assertion stops the plan, with its message and place", () => {
   const broken = hostWith({ assertions: [{ assertion: false, message: "no way" }] });
   assert.throws(
     () => broken.plan(),
-    (error) => error instanceof UserError && /no way \(asserted at .*\.ts:\d+\)/.test(error.text),
+    (error) => error instanceof UserError && /^no way\n +at .*\.ts:\d+$/.test(error.text),
   );
 });
 
@@ -94,6 +94,20 @@ test("a role only sets defaults: a host may say otherwise", () => {
       "firefox-esr",
     ),
   );
+});
+
+test("users have the names and ids that people give them, but for ids that are nobody's to give", () => {
+  const named = (uid: number) => planWith({ users: { users: { "Anna.Maria-2": { uid } } } }).users;
+  const { users, groups } = named(1_200_001);
+  assert.ok(
+    users.some(({ name, uid, home }) => name === "Anna.Maria-2" && uid === 1_200_001 && home === "/home/Anna.Maria-2"),
+  );
+  assert.ok(groups.some(({ name, gid }) => name === "Anna.Maria-2" && gid === 1_200_001));
+  assert.ok(named(60_000).users.length > 0);
+  for (const uid of [61_184, 65_519, 65_534, 65_535]) assert.throws(() => named(uid), /cannot have the id/, `${uid}`);
+  for (const name of ["", "1a", "a:b", "a/b", "a b", ".a", "-a", "a\nb"]) {
+    assert.throws(() => planWith({ users: { users: { [name]: {} } } }), UserError, JSON.stringify(name));
+  }
 });
 
 test("ids depend on the account's own name alone", () => {

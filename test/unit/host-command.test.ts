@@ -5,10 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, describe, test } from "node:test";
 
-const SCRIPTS = join(import.meta.dirname, "..", "..", "src", "host");
+const SCRIPTS = join(import.meta.dirname, "..", "..", "src", "payload", "host");
 const scratch = mkdtempSync(join(tmpdir(), "nixfleet-host-"));
 const folder = join(scratch, "etc");
 const runtime = join(scratch, "run");
+const mountinfo = join(scratch, "mountinfo");
+const state = join(scratch, "nix", "nixfleet");
 const motd = join(scratch, "motd.d", "nixfleet");
 after(() => rmSync(scratch, { recursive: true }));
 
@@ -18,7 +20,16 @@ function nixfleet(...args: readonly string[]) {
 }
 
 function call(command: string, ...args: readonly string[]) {
-  const env = { ...process.env, RUNTIME: runtime, MOTD: motd };
+  const env = {
+    ...process.env,
+    PATH: `${scratch}:${process.env.PATH}`,
+    RUNTIME: runtime,
+    MOTD: motd,
+    MOUNTINFO: mountinfo,
+    MDSTAT: join(runtime, "mdstat"),
+    MD_MAP: join(runtime, "map"),
+    STATE: state,
+  };
   const { status, stdout, stderr } = spawnSync("/bin/sh", [command, ...args], { encoding: "utf8", env });
   return { status, stdout, stderr };
 }
@@ -28,35 +39,66 @@ interface Reports {
   readonly activation?: object | string;
   readonly generation?: object | string;
   readonly prune?: object | string;
+  readonly room?: object | string;
+  readonly back?: object | string;
+  readonly switch?: object | string;
 }
 
-/** As the scripts write them: each on one line. */
+/** As the scripts write them. */
 function write(reports: Reports): void {
   for (const [name, report] of Object.entries(reports)) {
-    writeFileSync(join(runtime, `${name}.json`), typeof report === "string" ? report : `${JSON.stringify(report)}\n`);
+    writeFileSync(join(runtime, `${name}.report`), typeof report === "string" ? report : linesOf(report));
   }
+}
+
+function linesOf(report: object): string {
+  const lines = Object.entries(report).flatMap(([name, value]) =>
+    [value ?? []].flat().map((one) => `${name}=${one}\n`),
+  );
+  return `${lines.join("")}end\n`;
+}
+
+/** The report as JSON: each of its fields, also those that it leaves out. */
+function jsonOf(name: keyof typeof FIELDS, report: object | string | undefined): object | null {
+  if (report === undefined || (typeof report === "string" && !report.endsWith("end\n"))) return null;
+  if (typeof report === "string") return { ...FIELDS[name], outcome: "interrupted" };
+  const steps = name === "wipe" ? { steps: [{ name: "mountFilesystem", milliseconds: 4 }] } : {};
+  return { ...FIELDS[name], ...report, ...steps };
 }
 
 const WIPED = {
   outcome: "wiped",
   reason: null,
-  steps: [{ name: "mountFilesystem", milliseconds: 4 }],
+  steps: "mountFilesystem 4",
   retired: "20261123T000312.000Z",
   pruned: ["20200101T000000.000Z"],
   created: "snapshot",
   closure: "/nix/store/abc-nixfleet-host",
 };
 const COMPLETE = { outcome: "complete", closure: "/nix/store/abc-nixfleet-host", problems: [] };
+const SWITCHED = { outcome: "switched", closure: "/nix/store/def-nixfleet-host", confirm: 60 };
 const PRUNED = { outcome: "complete", reason: null, pruned: [], left: [] };
-const HOSTILE = 'he said: ","problems":["x"],"outcome":"wiped\\",\\ "reason":"ü"';
+const HOSTILE = 'he said: "x\\",\\ outcome=wiped reason="ü" end';
+
+const FIELDS = {
+  generation: { running: null, passedOver: null },
+  wipe: { reason: null, steps: [], retired: null, pruned: [], created: null, closure: null },
+  activation: { closure: null, problems: [], differences: [], carried: [] },
+  prune: { reason: null, pruned: [], early: [], left: [], short: null },
+  room: { said: null, measured: null, generations: null, free: null, oldRoots: {} },
+  back: { reason: null, kept: null },
+  switch: { closure: null, confirm: null },
+};
 
 const escaped = (text: string) => text.replace(/[\\"$()*+.?[\]^{|}]/g, "\\$&");
 
 beforeEach(() => {
-  for (const path of [folder, runtime]) rmSync(path, { recursive: true, force: true });
+  for (const path of [folder, runtime, join(scratch, "nix")]) rmSync(path, { recursive: true, force: true });
   rmSync(join(scratch, "nixfleet"), { force: true });
   mkdirSync(runtime);
   cpSync(SCRIPTS, folder, { recursive: true, filter: (path) => !path.endsWith(".ts") });
+  cpSync(join(SCRIPTS, "../audit"), folder, { recursive: true, filter: (path) => !path.endsWith(".ts") });
+  cpSync(join(SCRIPTS, "../initrd/report.sh"), join(folder, "report.sh"));
   cpSync(join(SCRIPTS, "nixfleet.sh"), join(folder, "nixfleet"));
   rmSync(join(folder, "nixfleet.sh"));
   writeFileSync(join(folder, "wipe.conf"), "");
@@ -97,6 +139,39 @@ describe("nixfleet on a host", () => {
   });
 });
 
+describe("nixfleet status of the store", () => {
+  const name = `${"a".repeat(32)}-nixfleet-host`;
+  const verified = (damaged: readonly string[]) => {
+    const outcome = damaged.length === 0 ? "whole" : "damaged";
+    writeFileSync(join(state, "verified.report"), linesOf({ outcome, date: "2026-11-27 02:00", damaged }));
+  };
+  beforeEach(() => {
+    mkdirSync(join(state, "whole"), { recursive: true });
+    mkdirSync(join(scratch, "nix/store", name), { recursive: true });
+    write({ wipe: WIPED, activation: COMPLETE, prune: PRUNED });
+  });
+
+  test("says when it was verified", () => {
+    assert.match(nixfleet("status").stdout, /has not been looked at yet/);
+    verified([]);
+    const { status, stdout } = nixfleet("status");
+    assert.match(stdout, /The store was what was built on 2026-11-27 02:00\./);
+    assert.equal(status, 0);
+  });
+
+  test("names what is damaged, until that is mended or gone", () => {
+    verified([name]);
+    const { status, stdout } = nixfleet("status");
+    assert.equal(status, 1);
+    assert.ok(stdout.includes(`THE STORE IS DAMAGED, as was seen on 2026-11-27 02:00:\n  ${name}\n`), stdout);
+    writeFileSync(join(state, "whole", name), "");
+    assert.equal(nixfleet("status").status, 0);
+    rmSync(join(state, "whole", name));
+    rmSync(join(scratch, "nix/store", name), { recursive: true });
+    assert.equal(nixfleet("status").status, 0);
+  });
+});
+
 describe("nixfleet status", () => {
   for (const [what, reports, exitCode, says] of [
     [
@@ -119,6 +194,34 @@ describe("nixfleet status", () => {
       /stopped: 1 done, 2 to go/,
     ],
     [
+      "what persists was taken back",
+      { wipe: WIPED, activation: COMPLETE, back: { outcome: "back", kept: "20261124T000000.000Z" } },
+      0,
+      /taken back; what it was before is the snapshot 20261124T000000\.000Z/,
+    ],
+    [
+      "it was to be, and could not",
+      { wipe: WIPED, activation: COMPLETE, back: { outcome: "refused", reason: "no exchange" } },
+      1,
+      /WHAT PERSISTS WAS NOT TAKEN BACK: no exchange/,
+    ],
+    [
+      "it was for another boot",
+      { wipe: WIPED, activation: COMPLETE, back: { outcome: "void", reason: "it was ordered for another boot" } },
+      0,
+      /was not taken back: it was ordered for another boot\./,
+    ],
+    [
+      "a filesystem that is short of room",
+      {
+        wipe: WIPED,
+        activation: COMPLETE,
+        prune: { ...PRUNED, early: ["20261101T000000.000Z"], short: "8 MiB are free for data, 3 for metadata" },
+      },
+      1,
+      /deleted early.*:\n {2}old_roots\/20261101T000000\.000Z\nThe filesystem is short of space: 8 MiB are free/,
+    ],
+    [
       "a rescue boot, which prunes nothing",
       { wipe: WIPED, activation: COMPLETE, prune: { ...PRUNED, outcome: "skipped" } },
       0,
@@ -128,8 +231,25 @@ describe("nixfleet status", () => {
       "an owner that is not as declared",
       { wipe: WIPED, activation: { ...COMPLETE, differences: [HOSTILE, "two"] }, prune: PRUNED },
       0,
-      new RegExp(`^Some of it has another owner or mode than declared, .*:\n {2}${escaped(HOSTILE)}\n {2}two\n`, "m"),
+      new RegExp(`^Some paths have another owner or mode than declared.*:\n {2}${escaped(HOSTILE)}\n {2}two\n`, "m"),
     ],
+    ...(
+      [
+        ["switched", 0, /The last switch was to \/nix\/store\/def-nixfleet-host\./],
+        ["waiting", 0, /waits to be confirmed, and goes back without: nixfleet confirm/],
+        ["back", 0, /went back: it was not confirmed/],
+        ["incomplete", 1, /did not do everything\.\nWhat it did: journalctl -t nixfleet-switch/],
+        ["partly-back", 1, /did not go back in everything\. Reboot/],
+      ] as const
+    ).map(
+      ([outcome, exitCode, says]) =>
+        [
+          `a switch that is ${outcome}`,
+          { wipe: WIPED, activation: COMPLETE, prune: PRUNED, switch: { ...SWITCHED, outcome } },
+          exitCode,
+          says,
+        ] as const,
+    ),
     [
       "an old root that cannot be pruned",
       {
@@ -138,21 +258,21 @@ describe("nixfleet status", () => {
         prune: { outcome: "failed", reason: HOSTILE, pruned: [], left: ["20200101T000000.000Z"] },
       },
       1,
-      /OLD ROOTS CANNOT BE PRUNED: he said.*\n {2}old_roots\/20200101T000000.000Z$/m,
+      /Cannot prune old roots: he said.*\n {2}old_roots\/20200101T000000.000Z$/m,
     ],
     [
       "a wipe that failed",
       { wipe: { ...WIPED, outcome: "failed", reason: HOSTILE, retired: null, created: null }, activation: COMPLETE },
       1,
-      new RegExp(`^THE ROOT IS NOT WIPED: ${escaped(HOSTILE)}\nThe previous root was booted`),
+      new RegExp(`^THE ROOT IS NOT WIPED: ${escaped(HOSTILE)}\nThe host booted the previous root`),
     ],
     [
       "a wiped root with something wrong",
       { wipe: { ...WIPED, reason: "it is odd" }, activation: COMPLETE },
       1,
-      /^But it is odd$/m,
+      /^But it is odd\.$/m,
     ],
-    ["an empty root", { wipe: { ...WIPED, created: "empty" }, activation: COMPLETE }, 1, /BUT IT IS EMPTY/],
+    ["an empty root", { wipe: { ...WIPED, created: "empty" }, activation: COMPLETE }, 1, /But it is empty/],
     [
       "a wipe that was skipped",
       {
@@ -164,12 +284,12 @@ describe("nixfleet status", () => {
     ],
     [
       "a wipe that was killed",
-      { wipe: '{"outcome":"interrupted"}\n', activation: COMPLETE },
+      { wipe: "outcome=interrupted\nend\n", activation: COMPLETE },
       1,
-      /ENDED BEFORE ITS END.*\n.*reboot/,
+      /THE WIPE DID NOT FINISH.*\n.*Reboot/,
     ],
-    ["half a report", { wipe: '{"outcome":"wi', activation: COMPLETE }, 1, /NOTHING IS KNOWN OF THE WIPE/],
-    ["no report", {}, 1, /NOTHING IS KNOWN OF THE WIPE.*\n.*NOTHING IS KNOWN OF THE ACTIVATION/],
+    ["half a report", { wipe: "outcome=wi", activation: COMPLETE }, 1, /No report of the wipe/],
+    ["no report", {}, 1, /No report of the wipe.*\n.*No report of the activation/],
     [
       "a generation that was passed over",
       {
@@ -179,19 +299,19 @@ describe("nixfleet status", () => {
         prune: PRUNED,
       },
       1,
-      /^This is generation 2\.\nGENERATION 3 4 WAS PASSED OVER/,
+      /^This is generation 2\.\nGeneration 3 4 was passed over/,
     ],
     [
       "entries that are not in place",
       { wipe: WIPED, activation: { ...COMPLETE, outcome: "incomplete", problems: [HOSTILE, 'two",', "three"] } },
       1,
-      new RegExp(`^NOT ALL THAT IS DECLARED IS IN PLACE:\n {2}${escaped(HOSTILE)}\n {2}two",\n {2}three\n`, "m"),
+      new RegExp(`^Some of what is declared is not in place:\n {2}${escaped(HOSTILE)}\n {2}two",\n {2}three\n`, "m"),
     ],
     [
       "a root that is not activated",
       { wipe: WIPED, activation: { ...COMPLETE, outcome: "failed", problems: ["no /usr"] } },
       1,
-      /^THE ROOT IS NOT ACTIVATED:\n {2}no \/usr$/m,
+      /^The root is not activated:\n {2}no \/usr$/m,
     ],
   ] as const satisfies readonly (readonly [string, Reports, number, RegExp])[]) {
     test(`says in plain words: ${what}`, () => {
@@ -203,15 +323,102 @@ describe("nixfleet status", () => {
       assert.equal(json.status, exitCode);
       const { healthy, ...rest } = JSON.parse(json.stdout);
       assert.equal(healthy, exitCode === 0);
-      const wanted = (report?: object | string) =>
-        typeof report === "string" ? (report.endsWith("}\n") ? JSON.parse(report) : null) : (report ?? null);
       const all: Reports = reports;
       assert.deepEqual(rest, {
-        generation: wanted(all.generation),
-        wipe: wanted(all.wipe),
-        activation: wanted(all.activation),
-        prune: wanted(all.prune),
+        generation: jsonOf("generation", all.generation),
+        wipe: jsonOf("wipe", all.wipe),
+        activation: jsonOf("activation", all.activation),
+        prune: jsonOf("prune", all.prune),
+        verified: null,
+        room: jsonOf("room", all.room),
+        back: jsonOf("back", all.back),
+        switch: jsonOf("switch", all.switch),
       });
+    });
+  }
+
+  test("JSON has numbers where a report has some, and names with theirs", () => {
+    const room = {
+      outcome: "measured",
+      said: "much",
+      measured: 12,
+      free: 0,
+      oldRoots: ["20200101T000000.000Z 4", "x 5"],
+    };
+    write({ wipe: WIPED, activation: COMPLETE, prune: PRUNED, room });
+    const oldRoots = { "20200101T000000.000Z": 4, x: 5 };
+    assert.deepEqual(JSON.parse(nixfleet("status", "--json").stdout).room, { ...room, generations: null, oldRoots });
+  });
+
+  test("what takes room is said, once it is measured", () => {
+    write({
+      wipe: WIPED,
+      activation: COMPLETE,
+      prune: PRUNED,
+      room: { outcome: "measured", said: "Old roots (2) hold 1 B" },
+    });
+    const { status, stdout } = nixfleet("status");
+    assert.equal(status, 0);
+    assert.match(stdout, /^Old roots \(2\) hold 1 B$/m);
+  });
+
+  test("an array that is without a disk is said, one that is whole is not", () => {
+    write({ wipe: WIPED, activation: COMPLETE, prune: PRUNED });
+    writeFileSync(join(runtime, "map"), "md12 1.2 uuid /dev/md/other\nmd127 1.2 uuid /dev/md/mirror\n");
+    const state = (disks: string) => {
+      const blocks = "      1046528 blocks super 1.2";
+      const arrays = `md12 : active raid1 vda_1[0] vdb_1[1]\n${blocks} [2/2] [UU]\n\nmd127 : active raid1 vdb1[1]\n${blocks} ${disks}\n`;
+      writeFileSync(
+        join(runtime, "mdstat"),
+        `Personalities : [raid1]\n${arrays}      bitmap: 0/1 pages\nunused devices: <none>\n`,
+      );
+      return nixfleet("status");
+    };
+    assert.equal(state("[2/2] [UU]").status, 0);
+    for (const disks of ["[2/1] [_U]", "[2/1] [U_]", "[3/2] [U_U]"]) {
+      const { status, stdout } = state(disks);
+      assert.equal(status, 1, disks);
+      assert.match(stdout, /^THE ARRAY mirror IS WITHOUT one of its disks/m);
+      assert.doesNotMatch(stdout, /ARRAY other/);
+    }
+    writeFileSync(join(runtime, "mdstat"), "");
+  });
+
+  test("an entry that is not mounted is said, whatever it is called", () => {
+    const odd = "/srv/a b%s\\-x";
+    const line = (path: string) => `40 1 0:30 /@persist ${path} rw,relatime - btrfs /dev/vda2 rw\n`;
+    const placed = (how: string, path: string) => `directory\t${how}\t/persist\t${path}\t-\n`;
+    writeFileSync(mountinfo, ["/var/log", "/srv/a\\040b%s\\134-x"].map(line).join(""));
+    write({ wipe: WIPED, activation: COMPLETE, prune: PRUNED });
+    const list = [placed("bind", "/var/log"), placed("symlink", "/etc/x"), placed("bind", odd)].join("");
+    writeFileSync(join(folder, "placed.list"), list);
+    assert.equal(nixfleet("status").status, 0);
+    writeFileSync(join(folder, "placed.list"), `${list}${placed("bind", "/var/lib/we-are gone")}`);
+    const { status, stdout } = nixfleet("status");
+    assert.equal(status, 1);
+    assert.match(stdout, /Not mounted, .*:\n {2}\/var\/lib\/we-are gone\nReboot/);
+  });
+
+  for (const [what, unit, complete, says] of [
+    ["could not be written", "WantedBy=basic.target\nActiveState=failed", true, true],
+    ["was not tried, for the ESP is not mounted", "WantedBy=basic.target\nActiveState=inactive", true, true],
+    ["is about to be written", "WantedBy=basic.target\nActiveState=inactive\nJob=12", true, false],
+    ["is not due yet", "WantedBy=basic.target\nActiveState=inactive", false, false],
+    ["is written", "WantedBy=basic.target\nActiveState=active", true, false],
+    ["was written at an earlier boot", "WantedBy=\nActiveState=inactive", true, false],
+  ] as const) {
+    test(`a mark that a generation is good which ${what}${says ? " is said" : ""}`, () => {
+      const systemctl = `#!/bin/sh\n[ "$1" = show ] || exit ${complete ? 0 : 3}\n[ "$3" = systemd-bless-boot.service ] || exit 0\nprintf '%s\\n' '${unit}'\n`;
+      writeFileSync(join(scratch, "systemctl"), systemctl, { mode: 0o755 });
+      write({ wipe: WIPED, activation: COMPLETE, prune: PRUNED });
+      const { status, stdout } = nixfleet("status");
+      rmSync(join(scratch, "systemctl"));
+      assert.equal(status, says ? 1 : 0, stdout);
+      assert.equal(
+        /came up, but the boot loader does not know.*\n.*restart systemd-bless-boot/.test(stdout),
+        says,
+        stdout,
+      );
     });
   }
 
@@ -219,7 +426,10 @@ describe("nixfleet status", () => {
     rmSync(join(folder, "wipe.conf"));
     write({ activation: COMPLETE });
     const { status, stdout } = nixfleet("status");
-    assert.equal(stdout, "The root of this host is not ephemeral.\nAll that is declared is in place.\n");
+    assert.match(
+      stdout,
+      /^The root of this host is not ephemeral\.\nAll that is declared is in place\.\nWhether the store/,
+    );
     assert.equal(status, 0);
   });
 

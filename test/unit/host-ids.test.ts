@@ -1,4 +1,4 @@
-/** src/initrd/ids.sh, by the shell of the initrd. */
+/** src/payload/initrd/ids.sh, by the shell of the initrd. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import {
@@ -16,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { WIPE_SCRIPT } from "../../src/initrd/files.ts";
+import { WIPE_SCRIPT } from "../../src/payload/initrd/wipe-files.ts";
 
 const IDS = join(WIPE_SCRIPT, "../ids.sh");
 
@@ -42,7 +42,7 @@ function host(context: TestContext) {
           .join("");
       writeFileSync(join(etc, "passwd"), lines(users, "100::/:/bin/sh"));
       writeFileSync(join(etc, "group"), lines(groups, "a,b"));
-      const script = `set -eu; complain() { printf '%s\\n' "$1"; }; . "$1"; keepIds "$2" "$3"; echo end`;
+      const script = `set -eu; unset IFS; complain() { printf '%s\\n' "$1"; }; . "$1"; keepIds "$2" "$3"; echo end`;
       const said = execFileSync("/bin/sh", ["-c", script, "sh", IDS, maps, etc], { encoding: "utf8", timeout: 5000 });
       const all = said.trimEnd().split("\n");
       assert.equal(all.at(-1), "end");
@@ -77,7 +77,7 @@ test("another id than the recorded one is said with its fix, and the record stay
   const it = host(context);
   it.boot({ postgres: 105, backup: 610, alice: 1000 }, { postgres: 107, people: 1500 });
   const said = it.boot({ postgres: 231, backup: 611, alice: 1001 }, { postgres: 107, people: 400 });
-  const ends = ", and build again";
+  const ends = ", then build again";
   assert.deepEqual(said, [
     `the user postgres has the id 231 in this closure, but its data on this host belongs to 105: set "postgres": 105 in ids.users of nixfleet.lock${ends}`,
     `the user backup has the id 611 in this closure, but its data on this host belongs to 610: set users.users.backup.uid = 610${ends}`,
@@ -91,7 +91,7 @@ test("an id that was another's is said, and is not recorded for the new one", (c
   const it = host(context);
   it.boot({ redis: 205, sshd: 231 });
   assert.deepEqual(it.boot({ sshd: 231, mallory: 205 }), [
-    "the user mallory has the id 205, which was redis's: what that left on the persist root is mallory's now",
+    "the user mallory has the id 205, which belonged to redis: data of redis on the persist root now belongs to mallory",
   ]);
   assert.deepEqual(it.recorded("uid"), { redis: 205, sshd: 231 });
 });
@@ -99,7 +99,6 @@ test("an id that was another's is said, and is not recorded for the new one", (c
 for (const [what, text] of [
   ["NixOS's own, on one line", '{"alice":1000,"sshd":231}'],
   ["indented, with a newline more", '{\n\t"alice" : 1000 ,\n\n "sshd":231\n}\n\n'],
-  ["empty, as after a power cut", ""],
   ["an empty object", "{}\n"],
 ] as const) {
   test(`a map is read that is ${what}`, (context) => {
@@ -111,6 +110,7 @@ for (const [what, text] of [
 }
 
 for (const [what, text] of [
+  ["empty, as after a power cut", ""],
   ["cut short in a number", '{\n  "alice": 10'],
   ["cut short after a line", '{\n  "sshd": 231,\n'],
   ["cut short in a name", '{"alice": 1000, "ss}'],
@@ -131,7 +131,7 @@ for (const [what, text] of [
     writeFileSync(it.map("uid"), text);
     const said = it.boot({ alice: 1000 }, { alice: 1000 });
     assert.equal(said.length, 1);
-    assert.match(said[0] ?? "", /uid-map is not a map of ids.*mend it, or remove it/);
+    assert.match(said[0] ?? "", /uid-map is not a map of ids.*repair the file, or remove it/);
     assert.equal(readFileSync(it.map("uid"), "utf8"), text);
     assert.deepEqual(it.recorded("gid"), { alice: 1000 });
   });
@@ -148,6 +148,13 @@ test("a map that is no file is not read, followed or waited for", (context) => {
   assert.ok(lstatSync(it.map("gid")).isFIFO());
 });
 
+test("large ids are kept too, but for those that are given for a while", (context) => {
+  const it = host(context);
+  assert.deepEqual(it.boot({ "Anna.Maria": 1200001, old: 60000, dynamic: 61200, huge: 4294967294 }), []);
+  assert.deepEqual(it.recorded("uid"), { "Anna.Maria": 1200001, old: 60000, huge: 4294967294 });
+  assert.match(it.boot({ "Anna.Maria": 1200002 }).join(), /Anna\.Maria has the id 1200002/);
+});
+
 test("what a boot that was cut off left half written is no map, and in nobody's way", (context) => {
   const it = host(context);
   symlinkSync("/etc/passwd", `${it.map("uid")}.new`);
@@ -160,7 +167,7 @@ test("a map that cannot be written is said", (context) => {
   const it = host(context);
   rmSync(join(it.map("uid"), ".."), { recursive: true });
   const said = it.boot({ alice: 1000 }, { alice: 1000 });
-  assert.match(said[0] ?? "", /uid-map cannot be written/);
+  assert.match(said[0] ?? "", /cannot write \S+uid-map/);
   mkdirSync(join(it.map("uid"), ".."));
 });
 

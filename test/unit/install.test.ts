@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { installTargets } from "../../src/cli/install.ts";
-import { UserError } from "../../src/modules/errors.ts";
+import { UserError } from "../../src/errors.ts";
 import { planWith } from "./host.ts";
 
 const one = planWith();
 const two = {
   ...one,
-  disk: { disks: [...one.disk.disks, ...one.disk.disks.map((disk) => ({ ...disk, name: "data" }))] },
+  disk: { ...one.disk, disks: [...one.disk.disks, ...one.disk.disks.map((disk) => ({ ...disk, name: "data" }))] },
 };
 
 test("the device of a host with one disk needs no name", () => {

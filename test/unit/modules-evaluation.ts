@@ -1,8 +1,9 @@
 /** Small evaluations for the tests of the module system; each tells the place of the test that asked for it. */
 import assert from "node:assert/strict";
-import { UserError } from "../../src/modules/errors.ts";
+import { UserError } from "../../src/errors.ts";
+import { mkEnableOption, mkOption } from "../../src/modules/mk-option.ts";
 import { defineModule, evaluateModules, type ModuleLike } from "../../src/modules/module.ts";
-import { mkEnableOption, mkOption, type OptionTree } from "../../src/modules/option.ts";
+import type { OptionTree } from "../../src/modules/option.ts";
 import { callerOf } from "../../src/modules/place.ts";
 import * as types from "../../src/types.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mkIf, mkMerge } from "../../src/modules/definition.ts";
-import { mkOption } from "../../src/modules/option.ts";
+import { mkOption } from "../../src/modules/mk-option.ts";
 import { Place } from "../../src/modules/place.ts";
+import { mkIf, mkMerge } from "../../src/modules/properties.ts";
 import * as types from "../../src/types.ts";
 import { config, declares, evaluation, type Loose, lists, merged, refuses } from "./modules-evaluation.ts";
 
@@ -98,7 +98,7 @@ test("what is no plain object is not taken for a set", () => {
 test("anything passes instances on as they are, and refuses two different ones", () => {
   const date = new Date(0);
   assert.equal(merged(types.anything, date, date), date);
-  refuses(/a Date instance at/, () => merged(types.anything, date, new Date(0)));
+  refuses(/: a Date instance and a Date instance/, () => merged(types.anything, date, new Date(0)));
   refuses(/defined more than once/, () => merged(types.anything, {}, []));
 });
 

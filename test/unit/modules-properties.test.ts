@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { mkDefault, mkForce, mkIf, mkMerge, mkOrder, mkOverride } from "../../src/modules/definition.ts";
-import { UserError } from "../../src/modules/errors.ts";
+import { UserError } from "../../src/errors.ts";
+import { mkOption } from "../../src/modules/mk-option.ts";
 import { defineModule, evaluateModules } from "../../src/modules/module.ts";
-import { mkOption } from "../../src/modules/option.ts";
 import { callerOf } from "../../src/modules/place.ts";
+import { mkDefault, mkForce, mkIf, mkMerge, mkOrder, mkOverride } from "../../src/modules/properties.ts";
 import * as types from "../../src/types.ts";
 
 const options = defineModule({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mkIf } from "../../src/modules/definition.ts";
-import { mkOption } from "../../src/modules/option.ts";
+import { mkOption } from "../../src/modules/mk-option.ts";
+import { mkIf } from "../../src/modules/properties.ts";
 import * as types from "../../src/types.ts";
 import { config, declares, lists, merged, refuses } from "./modules-evaluation.ts";
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { mkOption } from "../../src/modules/mk-option.ts";
+import { defineModule } from "../../src/modules/module.ts";
 import {
   mkAfter,
   mkBefore,
@@ -9,9 +11,7 @@ import {
   mkMerge,
   mkOrder,
   mkOverride,
-} from "../../src/modules/definition.ts";
-import { defineModule } from "../../src/modules/module.ts";
-import { mkOption } from "../../src/modules/option.ts";
+} from "../../src/modules/properties.ts";
 import * as types from "../../src/types.ts";
 import { config, declares, evaluation, type Loose, lists, refuses } from "./modules-evaluation.ts";
 

@@ -12,9 +12,9 @@ import {
   roles,
   types,
 } from "../../src/index.ts";
-import { mkIf as coreIf, mkAfter, mkDefault, mkMerge, mkOrder, mkOverride } from "../../src/modules/definition.ts";
 import { defineModule as coreModule, type OptionsOf } from "../../src/modules/module.ts";
 import type { ConfigOf } from "../../src/modules/option.ts";
+import { mkIf as coreIf, mkAfter, mkDefault, mkMerge, mkOrder, mkOverride } from "../../src/modules/properties.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function holds<_T extends true>(): void {}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CommandError, quoted, run } from "../../src/machine/process.ts";
+import { CommandError, quoted, run } from "../../src/local/process.ts";
 
 test("a failure shows the command, as one would type it, and the end of its stderr", async () => {
   await assert.rejects(run("sh", ["-c", "echo 'went wrong' >&2; exit 3", "a b"]), (error) => {

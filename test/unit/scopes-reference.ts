@@ -19,8 +19,10 @@ export const switches: readonly Switch[] = Object.entries(scopes)
 
 /** What a scope wants to be told before it can be enabled. */
 const REQUIRED: Readonly<Record<string, object>> = {
-  "services.nixfleet-agent": { command: ["/usr/bin/agent"] },
-  "services.nixfleet-control-plane": { command: ["/usr/bin/control-plane"] },
+  "services.nixfleet-agent": {
+    controlPlane: "https://fleet.example.org:8443",
+    contentRepositories: ["https://content.example.org/"],
+  },
 };
 
 /** `{ services: { cron: { enable: true } } }`, and what else it wants. */

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { settingsSchema } from "../../src/agent/settings.ts";
+import { type Problem, ProblemsError, UserError } from "../../src/errors.ts";
 import { diskoTemplates, roles, scopes } from "../../src/index.ts";
-import { UserError } from "../../src/modules/errors.ts";
 import { defineModule, evaluateModules, type ModuleLike } from "../../src/modules/module.ts";
 import { callerOf } from "../../src/modules/place.ts";
 import { type HostPlan, hostPlan } from "../../src/plan/host.ts";
+import { quoted } from "../../src/scopes/fleet/confinement.ts";
 import { type SystemConfig, systemOptionTrees } from "../../src/system/options.ts";
 import { planWith } from "./host.ts";
 import { enabled, switches } from "./scopes-reference.ts";
@@ -50,7 +52,10 @@ function planOfScopes(modules: readonly ModuleLike[]): HostPlan {
     ],
     place,
   );
-  return hostPlan(evaluation.config as SystemConfig);
+  const problems: Problem[] = [];
+  const plan = hostPlan(evaluation.config as SystemConfig, problems);
+  if (plan === undefined || problems.length > 0) throw new ProblemsError(problems);
+  return plan;
 }
 
 for (const { path } of switches) {
@@ -100,19 +105,22 @@ test("all scopes together make one host", () => {
 
 const mistakes: readonly (readonly [what: string, module: object, message: RegExp])[] = [
   [
-    "an agent without a program",
+    "an agent without a control plane",
     { services: { "nixfleet-agent": { enable: true } } },
-    /services\.nixfleet-agent\.command is required/,
+    /services\.nixfleet-agent\.controlPlane is required/,
   ],
   [
-    "a control plane whose program is not an absolute path",
-    { services: { "nixfleet-control-plane": { enable: true, command: ["serve"] } } },
-    /services\.nixfleet-control-plane\.command is required, and begins with the absolute path/,
+    "a health check that is two",
+    {
+      services: { "nixfleet-agent": { enable: true, controlPlane: "https://x", contentRepositories: ["https://y"] } },
+      nixfleet: { healthChecks: { shop: { unit: "shop.service", tcp: "localhost:80" } } },
+    },
+    /nixfleet\.healthChecks\."shop" needs one of unit, url, tcp and command/,
   ],
   [
     "a certificate without its key",
     { services: { nginx: { enable: true, virtualHosts: { a: { sslCertificate: "/persist/a.pem" } } } } },
-    /virtualHosts\."a" wants both sslCertificate and sslCertificateKey/,
+    /virtualHosts\."a" needs both sslCertificate and sslCertificateKey/,
   ],
   [
     "a certificate got by ACME, its terms not agreed to",
@@ -135,12 +143,40 @@ for (const [what, module, message] of mistakes) {
   });
 }
 
-test("an agent's program gets its arguments as they are declared", () => {
-  const command = ["/usr/bin/agent", "a b", 'c"d', "50%", "$HOME", "back\\slash"];
-  const { files } = planWith({ services: { "nixfleet-agent": { enable: true, command } } });
-  const unit = files.find(({ path }) => path === "/etc/systemd/system/nixfleet-agent.service");
-  assert.ok(unit?.kind === "text");
-  assert.match(unit.text, /^ExecStart="\/usr\/bin\/agent" "a b" "c\\"d" "50%%" "\$\$HOME" "back\\\\slash"$/m);
+test("the OpenSSH server takes keys alone, unless a host says otherwise", () => {
+  const settings = (...modules: readonly object[]) => {
+    const { files } = planWith({ services: { openssh: { enable: true } } }, ...modules);
+    const file = files.find(({ path }) => path === "/etc/ssh/sshd_config.d/nixfleet.conf");
+    return file?.kind === "text" ? file.text : "";
+  };
+  assert.match(settings(), /^PermitRootLogin prohibit-password\nPasswordAuthentication no$/m);
+  const loose = { services: { openssh: { settings: { PasswordAuthentication: true } } } };
+  assert.match(settings(loose), /^PasswordAuthentication yes$/m);
+});
+
+test("the arguments of a program in a unit are what they were", () => {
+  const given = ["/usr/bin/agent", "a b", 'c"d', "50%", "$HOME", "back\\slash"];
+  assert.equal(given.map(quoted).join(" "), '"/usr/bin/agent" "a b" "c\\"d" "50%%" "$$HOME" "back\\\\slash"');
+});
+
+test("the agent reads what is declared, with the checks of the services beside it", () => {
+  const fleet = { controlPlane: "https://fleet.test:8443", contentRepositories: ["https://content.test/"] };
+  const { files, runtime } = planWith({
+    services: {
+      "nixfleet-agent": { enable: true, ...fleet, maintenanceWindow: "22:00-04:30" },
+      openssh: { enable: true, ports: [2222] },
+      nginx: { enable: true },
+    },
+    nixfleet: { healthChecks: { shop: { url: "http://localhost:3000/health", failures: 5 } } },
+  });
+  assert.equal(runtime, true);
+  const file = files.find(({ path }) => path === "/etc/nixfleet-agent/settings.json");
+  assert.ok(file?.kind === "text");
+  const settings = settingsSchema.parse(JSON.parse(file.text));
+  assert.deepEqual(settings.window, { start: "22:00", end: "04:30" });
+  const shown = settings.checks.map(({ name, kind, failures }) => `${name} ${kind} ${failures}`).sort();
+  assert.deepEqual(shown, ["nginx systemd 3", "shop http 5", "ssh tcp 3"]);
+  assert.equal(planWith().runtime, false);
 });
 
 test("a site with a certificate is served by HTTPS, and HTTP leads there", () => {

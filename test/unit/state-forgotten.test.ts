@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { forgottenState } from "../../src/audit/forgotten.ts";
+import { hostTree } from "../../src/audit/host-tree.ts";
+import { misplacedState, misplacedText } from "../../src/audit/misplaced.ts";
+import { enabledUnits } from "../../src/audit/units.ts";
 import { cachesText, unmentionedText } from "../../src/cli/forgotten.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
-import type { PersistencePlan } from "../../src/plan/persistence.ts";
-import { forgottenState } from "../../src/state/forgotten.ts";
-import { hostTree } from "../../src/state/host-tree.ts";
-import { enabledUnits } from "../../src/state/units.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
+import type { PersistencePlan } from "../../src/plan/persistence-plan.ts";
 import { planWith } from "./host.ts";
 
 const LIB = "/usr/lib/systemd/system";
@@ -246,18 +247,40 @@ test("what to paste makes it belong to whom it should, and says which service wa
   assert.equal(
     unmentionedText(found),
     `services lose state at the next boot that is neither persisted nor declared ephemeral
-  keep what is worth it:
+  to keep state, persist it:
     environment: { persistence: { "/persist": { directories: [
       // dynamic.service
-      { directory: "/var/lib/private/d", parent: { mode: "0700" } }, // StateDirectory=
+      "/var/lib/private/d", // StateDirectory=
       // home.service
       "/var/lib/made", // StateDirectory=
       "/var/lib/shipped", // WorkingDirectory=
       { directory: "/var/lib/web-home", user: "web", mode: "0750" }, // home of web
     ] } } },
-  let the rest go:
+  to lose the rest at every boot, mark it ephemeral:
     nixfleet: { impermanence: { ephemeral: ["/var/lib/private/d", "/var/lib/made", "/var/lib/shipped", "/var/lib/web-home"] } },`,
   );
-  assert.equal(cachesText(found), "caches that are made again after each boot: /var/cache/c (home.service)");
+  assert.equal(cachesText(found), "caches that are recreated after each boot: /var/cache/c (home.service)");
   assert.equal(cachesText([]), null);
+});
+
+test("an entry where a service with DynamicUser= wants a link is told, with the path that works", async () => {
+  await using closure = await closureOf({
+    ...wanted("a.service", service('DynamicUser=yes\nStateDirectory="a" b/c:d\nLogsDirectory=a')),
+    ...wanted("fixed.service", service("StateDirectory=fixed")),
+  });
+  const paths = ["/var/lib/a", "/var/lib/b/c", "/var/log/a", "/var/lib/fixed"];
+  const found = misplacedState(closure.path, persisting(...paths));
+  assert.deepEqual(
+    found.map(({ path, works }) => [path, works]),
+    [
+      ["/var/lib/a", "/var/lib/private/a"],
+      ["/var/lib/b/c", "/var/lib/private/b/c"],
+      ["/var/log/a", "/var/log/private/a"],
+    ],
+  );
+  assert.match(
+    found.map(misplacedText).join("\n"),
+    /^a\.service has DynamicUser=.*persist "\/var\/lib\/private\/a" instead \(declared at/,
+  );
+  assert.deepEqual(misplacedState(closure.path, persisting(...found.map(({ works }) => works))), []);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isTrue, lastValue, parseUnit, unitName, withSpecifiers, wordsOf } from "../../src/state/unit-file.ts";
+import { isTrue, lastValue, parseUnit, unitName, withSpecifiers, wordsOf } from "../../src/audit/unit-file.ts";
 
 const UNIT = `
 # a comment = with a sign

@@ -1,27 +1,48 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type FilePlan, symlink, textFile } from "../../src/plan/files.ts";
-import { foldersAbove, isRedundant } from "../../src/plan/nesting.ts";
-import { type Running, type SwitchedEntry, type SwitchPlan, switchList, switchPlan } from "../../src/plan/switch.ts";
+import { switching } from "../../src/deploy/switch.ts";
+import type { TargetHost } from "../../src/deploy/target-host.ts";
+import { foldersAbove } from "../../src/paths.ts";
+import { type FilePlan, symlink, textFile } from "../../src/plan/file-plan.ts";
+import {
+  type Declared,
+  isDone,
+  type SwitchedEntry,
+  type SwitchPlan,
+  switchPlan,
+  touchesNetwork,
+} from "../../src/plan/switch.ts";
+import { switchList } from "../../src/plan/switch-list.ts";
 
 function entry(path: string, rest: Partial<SwitchedEntry> = {}): SwitchedEntry {
-  const persistRoot = rest.persistRoot ?? "/persist";
-  const source = `${persistRoot}${path}`;
-  return { kind: "directory", path, source, persistRoot, how: "bind", mountOptions: [], within: null, ...rest };
+  return { kind: "directory", path, persistRoot: "/persist", how: "bind", mountOptions: [], within: null, ...rest };
 }
 
 const inside = (path: string, outer: string) => entry(path, { within: { path: outer, persistRoot: "/persist" } });
 
-function running({ entries = [], files = [], packages = "p", rest = {} }: Partial<Running>): Running {
-  return { entries, files, packages, rest };
+/** From a host that wholly is what one closure declares. */
+function plan(before: Partial<Declared>, after: Partial<Declared>): SwitchPlan {
+  const [old, now] = [before, after].map((some) => ({
+    entries: [],
+    parents: [],
+    files: [],
+    packages: "p",
+    rest: {},
+    ...some,
+  }));
+  if (old === undefined || now === undefined) throw new Error();
+  const placed = old.entries.filter(({ within, persistRoot }) => within?.persistRoot !== persistRoot);
+  return switchPlan({ booted: old, files: [old.files], placed }, now);
 }
 
 /** Only what is to be done, in short. */
 function summary(plan: SwitchPlan): Record<string, readonly string[]> {
   const all = {
     unplaced: plan.unplaced.map(({ entry, remains }) => (remains ? `${entry.path} for now` : entry.path)),
-    placed: plan.placed.map(({ entry, inside }) => [entry.path, ...inside].join(" with ")),
+    placed: plan.placed.map(({ path }) => path),
+    postponed: plan.postponed.map(({ path }) => path),
     written: plan.written,
     removed: plan.removed,
     ...plan.units,
@@ -52,16 +73,16 @@ const ENTRIES: readonly (readonly [string, SwitchedEntry[], SwitchedEntry[], Rec
     { unplaced: ["/a"], placed: ["/a"] },
   ],
   [
-    "with an outer one around it stays, and its data with it",
+    "with an outer one around it stays in its place until the next boot",
     [entry("/a/b"), entry("/c")],
     [entry("/a"), inside("/a/b", "/a"), entry("/c")],
-    { placed: ["/a with /a/b"] },
+    { placed: ["/a"] },
   ],
   [
-    "that is a link gives way to an outer one",
+    "that is a link too",
     [entry("/a/b", { how: "symlink" })],
     [entry("/a"), { ...inside("/a/b", "/a"), how: "symlink" }],
-    { unplaced: ["/a/b for now"], placed: ["/a with /a/b"] },
+    { placed: ["/a"] },
   ],
   [
     "that loses its outer one is placed by itself",
@@ -71,22 +92,22 @@ const ENTRIES: readonly (readonly [string, SwitchedEntry[], SwitchedEntry[], Rec
   ],
   ["inside another is not placed", [entry("/a")], [entry("/a"), inside("/a/b", "/a")], {}],
   [
-    "is taken away the innermost first, and placed the outermost first",
+    "is taken away the innermost first, and inside one of another persist root placed by a boot",
     [entry("/a"), entry("/a/b", { persistRoot: "/data", within: { path: "/a", persistRoot: "/persist" } })],
     [entry("/c"), entry("/c/d", { persistRoot: "/data", within: { path: "/c", persistRoot: "/persist" } })],
-    { unplaced: ["/a/b", "/a"], placed: ["/c", "/c/d"] },
+    { unplaced: ["/a/b", "/a"], placed: ["/c"], postponed: ["/c/d"] },
   ],
 ];
 
 for (const [what, before, after, expected] of ENTRIES) {
   test(`an entry ${what}`, () => {
-    assert.deepEqual(summary(switchPlan(running({ entries: before }), running({ entries: after }))), expected);
+    assert.deepEqual(summary(plan({ entries: before }, { entries: after })), expected);
   });
 }
 
 test("for another owner or mode of an entry nothing is done", () => {
-  const owned = (user: string) => running({ entries: [{ ...entry("/a"), user, mode: "0700" } as SwitchedEntry] });
-  assert.deepEqual(summary(switchPlan(owned("alice"), owned("bob"))), {});
+  const owned = (user: string) => ({ entries: [{ ...entry("/a"), user, mode: "0700" }] });
+  assert.deepEqual(summary(plan(owned("alice"), owned("bob"))), {});
 });
 
 const unit = (name: string, text = "") => textFile(`/etc/systemd/system/${name}`, [text]);
@@ -159,16 +180,82 @@ const FILES: readonly (readonly [string, FilePlan[], FilePlan[], Record<string, 
 
 for (const [what, before, after, expected] of FILES) {
   test(`declared files ${what}`, () => {
-    assert.deepEqual(summary(switchPlan(running({ files: before }), running({ files: after }))), expected);
+    assert.deepEqual(summary(plan({ files: before }, { files: after })), expected);
   });
 }
 
+test("a program of Debian's reads its files again, and what may cut a connection is known", () => {
+  const file = (path: string) => [textFile(path, ["changed"])];
+  for (const [files, restarted, connects] of [
+    [file("/etc/systemd/network/10-lan.network"), ["systemd-networkd.service"], true],
+    [file("/etc/ssh/sshd_config.d/keys.conf"), ["ssh.service"], true],
+    [file("/etc/ssh/authorized_keys.d/alice"), [], true],
+    [file("/etc/sysctl.d/60-nixfleet.conf"), ["systemd-sysctl.service"], true],
+    [file("/etc/systemd/journald.conf.d/small.conf"), ["systemd-journald.service"], false],
+    [file("/etc/systemd/networks"), [], false],
+    [[unit("nftables.service")], ["nftables.service"], true],
+    [[unit("sshguard.service")], ["sshguard.service"], false],
+    [[unit("wg-quick@wg0.service.d/x.conf")], ["wg-quick@wg0.service"], true],
+  ] as const) {
+    const changed = plan({}, { files });
+    assert.deepEqual(changed.units.restarted, restarted);
+    assert.equal(touchesNetwork(changed), connects, files[0]?.path);
+    assert.equal(touchesNetwork(plan({ files }, {})), connects);
+  }
+  assert.ok(touchesNetwork(plan({}, { entries: [entry("/etc/ssh")] })));
+  assert.ok(touchesNetwork(plan({ entries: [entry("/etc/NetworkManager/system-connections")] }, {})));
+  assert.ok(!touchesNetwork(plan({}, { entries: [entry("/srv")], files: file("/etc/motd") })));
+});
+
 test("what only a boot brings is named: other packages, and each other part of the plan", () => {
-  const plan = switchPlan(
-    running({ rest: { users: 1, boot: 1, wipe: { a: 1 } } }),
-    running({ packages: "q", rest: { users: 2, boot: 1, wipe: { a: 2 } } }),
+  const brought = plan(
+    { rest: { users: 1, boot: 1, wipe: { a: 1 } } },
+    { packages: "q", rest: { users: 2, boot: 1, wipe: { a: 2 } } },
   );
-  assert.deepEqual(summary(plan), { atNextBoot: ["packages, with the kernel among them", "users", "wipe"] });
+  assert.deepEqual(summary(brought), { atNextBoot: ["packages, with the kernel among them", "users", "wipe"] });
+});
+
+for (const [whose, parent] of [
+  ["a user's", { user: "alice", mode: "0755" }],
+  ["open to a group", { user: "root", mode: "0775" }],
+  ["open to all", { user: "0", mode: "1777" }],
+] as const) {
+  test(`an entry below a folder that is ${whose} is for the next boot`, () => {
+    const parents = [
+      { path: "/a", user: "root", mode: "0755" },
+      { path: "/a/b", ...parent },
+    ];
+    const entries = [entry("/a/b/c"), entry("/a/bc"), entry("/a/d/e")];
+    assert.deepEqual(summary(plan({}, { entries, parents })), { placed: ["/a/bc", "/a/d/e"], postponed: ["/a/b/c"] });
+  });
+}
+
+test("after a switch that failed in part the files of both closures count, and what a boot brings is told since the boot", () => {
+  const [first, second] = ["1", "2"].map((text) => [
+    textFile("/etc/a", [text]),
+    textFile(`/etc/only-${text}`, []),
+    textFile("/etc/fstab", [text]),
+  ]);
+  if (first === undefined || second === undefined) throw new Error();
+  const booted = { packages: "p", files: first, rest: {} };
+  const after = { entries: [], parents: [], packages: "p", rest: {}, files: first };
+  const back = switchPlan({ booted, files: [first, second], placed: [] }, after);
+  assert.deepEqual(summary(back), { written: ["/etc/a", "/etc/only-1"], removed: ["/etc/only-2"] });
+  assert.ok(!isDone(back));
+  const settled = switchPlan({ booted, files: [second], placed: [] }, { ...after, files: second });
+  assert.deepEqual(summary(settled), { atNextBoot: ["/etc/fstab"] });
+  assert.ok(isDone(settled));
+});
+
+test("an entry that holds what the closure manages waits for the next boot, and so does what is in it", () => {
+  const text = (content: string) => [textFile("/etc/a/own", [content]), textFile("/etc/b", [content])];
+  const [none, some] = [{ files: text("1") }, { entries: [entry("/etc/a")], files: text("2") }];
+  assert.deepEqual(summary(plan(none, some)), {
+    written: ["/etc/b"],
+    postponed: ["/etc/a"],
+    atNextBoot: ["/etc/a/own"],
+  });
+  assert.deepEqual(summary(plan(some, none)), { written: ["/etc/b"], atNextBoot: ["/etc/a", "/etc/a/own"] });
 });
 
 /** Some paths, each with an outer one where there is one, as the plan of a host has them. */
@@ -194,46 +281,73 @@ const entries = fc
 test("switching to what runs already does nothing", () => {
   fc.assert(
     fc.property(entries, (drawn) => {
-      const plan = switchPlan(running({ entries: drawn }), running({ entries: drawn }));
-      assert.deepEqual(summary(plan), {});
-      assert.equal(switchList(plan, []), "");
+      const same = plan({ entries: drawn }, { entries: drawn });
+      assert.deepEqual(summary(same), {});
+      assert.equal(switchList(same), "");
     }),
   );
 });
 
-test("there and back, what was placed is taken away, but for what an outer entry covers meanwhile", () => {
+test("what a switch takes away and places is the difference, but for what an outer entry holds from the next boot on", () => {
   fc.assert(
     fc.property(entries, entries, (a, b) => {
-      const [there, back] = [
-        switchPlan(running({ entries: a }), running({ entries: b })),
-        switchPlan(running({ entries: b }), running({ entries: a })),
-      ];
-      const paths = (list: readonly { readonly entry: SwitchedEntry }[]) => list.map((each) => each.entry.path);
-      const covering = new Set([
-        ...[...there.placed, ...back.placed].flatMap((placement) => placement.inside),
-        ...[...a, ...b].filter(isRedundant).map(({ path }) => path),
-      ]);
-      const uncovered = (list: readonly string[]) => list.filter((path) => !covering.has(path)).sort();
-      assert.deepEqual(uncovered(paths(there.placed)), uncovered(paths(back.unplaced)));
-      assert.deepEqual(uncovered(paths(there.unplaced)), uncovered(paths(back.placed)));
+      const { unplaced, placed, postponed } = plan({ entries: a }, { entries: b });
+      const key = ({ path, how, persistRoot }: SwitchedEntry) => `${path} ${how} ${persistRoot}`;
+      const [before, after] = [a, b].map(
+        (some) => new Set(some.filter(({ within, persistRoot }) => within?.persistRoot !== persistRoot).map(key)),
+      );
+      const now = new Set([...(before ?? [])]);
+      for (const { entry: gone } of unplaced) now.delete(key({ ...gone, within: null }));
+      for (const one of [...placed, ...postponed]) now.add(key(one));
+      const held = b.filter(({ within, persistRoot }) => within?.persistRoot === persistRoot).map(({ path }) => path);
+      const rest = [...now].filter((one) => !after?.has(one)).map((one) => one.split(" ")[0] ?? "");
+      assert.deepEqual(
+        [...(after ?? [])].filter((one) => !now.has(one)),
+        [],
+      );
+      assert.deepEqual(
+        rest.filter((path) => !held.includes(path)),
+        [],
+      );
     }),
   );
 });
 
-test("the list has a line each, tabs between, and whose home a path is in", () => {
-  const plan = switchPlan(
-    running({ entries: [entry("/home/al/old one")] }),
-    running({
-      entries: [entry("/home/al/new", { mountOptions: ["ro", "x-a"] }), entry("/home/alfred", { how: "symlink" })],
-    }),
+test("the list has a line each, in which every field has its name", () => {
+  const changed = plan(
+    { entries: [entry("/old one")] },
+    {
+      entries: [
+        entry("/new", { mountOptions: ["ro", "x-a"] }),
+        entry("/link", { how: "symlink" }),
+        entry("/home/al/x"),
+      ],
+      parents: [{ path: "/home/al", user: "al", mode: "0700" }],
+    },
   );
   assert.equal(
-    switchList(plan, [{ name: "al", home: "/home/al" }]),
+    switchList(changed),
     [
-      "unplace\tdirectory\tbind\tal\t/persist\t/home/al/old one\t/persist/home/al/old one\tgone",
-      "place\tdirectory\tbind\tbind,ro,x-a\tal\tnone\t/persist\t/home/al/new",
-      "place\tdirectory\tsymlink\tbind\t-\tnone\t/persist\t/home/alfred",
+      "unplace\tpath=/old one\thow=bind\tpersistRoot=/persist\tremains=no",
+      "place\tpath=/new\tkind=directory\thow=bind\tpersistRoot=/persist\toptions=ro,x-a",
+      "place\tpath=/link\tkind=directory\thow=symlink\tpersistRoot=/persist\toptions=-",
+      "postpone\tpath=/home/al/x",
       "",
     ].join("\n"),
   );
+});
+
+test("a machine that is no host of NixFleet's is told so, and nothing is tried there", async () => {
+  const asked: string[] = [];
+  const run = async (command: string) => {
+    asked.push(command);
+    return execFileSync("/bin/sh", ["-c", command.replaceAll("/run/nixfleet", "/nonexistent")], { encoding: "utf8" });
+  };
+  const closure = { storePath: "/nix/store/x", folder: "/nonexistent", packages: { storePath: "", folder: "" } };
+  const target: TargetHost = { name: "root@elsewhere", run, argv: () => [], anew: () => target };
+  await assert.rejects(
+    switching({ ...closure, digest: "", runtime: null, fresh: false }, target),
+    /root@elsewhere is not a NixFleet host/,
+  );
+  assert.equal(asked.length, 1);
 });

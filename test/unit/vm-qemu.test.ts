@@ -2,11 +2,14 @@ import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { temporaryFolder } from "../../src/machine/resources.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
 import { concatenatedInitrd } from "../../src/vm/initrd.ts";
 import { type QemuOptions, qemuCommand } from "../../src/vm/qemu.ts";
 
+const program = { command: ["qemu-system-x86_64"], version: 10, share: "/usr/share" } as const;
+
 const plain: QemuOptions = {
+  program,
   platform: "x86_64-linux",
   accelerator: "tcg",
   memory: 1024,
@@ -25,16 +28,24 @@ const valuesOf = (options: QemuOptions, flag: string): string[] => {
   return command.filter((_, index) => command[index - 1] === flag);
 };
 
-test("an emulated x86 processor is without cx16, which makes guests panic, and a real one is the host's", () => {
-  deepEqual(valuesOf(plain, "-cpu"), ["max,-cx16"]);
+test("an emulated x86 processor of an old QEMU is one, without cx16, and a real one is the host's", () => {
+  deepEqual(valuesOf(plain, "-cpu"), ["max"]);
   deepEqual(valuesOf(plain, "-accel"), ["tcg"]);
   deepEqual(valuesOf(plain, "-smp"), ["1"]);
-  deepEqual(valuesOf({ ...plain, accelerator: "kvm" }, "-cpu"), ["host"]);
+  deepEqual(valuesOf({ ...plain, processors: 2 }, "-smp"), ["2"]);
+  const old = { ...plain, processors: 2, program: { ...program, version: 7 } };
+  deepEqual(valuesOf(old, "-cpu"), ["max,-cx16"]);
+  deepEqual(valuesOf(old, "-smp"), ["1"]);
+  deepEqual(valuesOf({ ...old, accelerator: "kvm" }, "-cpu"), ["host"]);
 });
 
-test("an arm guest has its own QEMU, machine, processor and console", () => {
+test("a machine is started by the program that was found, with whatever starts it", () => {
+  const command = ["/tree/ld.so", "--library-path", "/tree/lib", "/tree/qemu"] as const;
+  deepEqual(qemuCommand({ ...plain, program: { ...program, command } }).slice(0, 5), [...command, "-nodefaults"]);
+});
+
+test("an arm guest has its own machine, processor and console", () => {
   const arm: QemuOptions = { ...plain, platform: "aarch64-linux" };
-  equal(qemuCommand(arm)[0], "qemu-system-aarch64");
   deepEqual(valuesOf(arm, "-cpu"), ["max"]);
   match(valuesOf(arm, "-append").join(), /^console=ttyAMA0 /);
 });

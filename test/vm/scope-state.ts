@@ -1,5 +1,5 @@
 /** What each scope's program is made to keep, by its own means, and how it tells what it has. A row a kind of state. */
-import { quoted } from "../../src/machine/process.ts";
+import { quoted } from "../../src/local/process.ts";
 import { SITE } from "./scopes-host.ts";
 
 export interface ScopeState {
@@ -32,7 +32,6 @@ for attempt in 1 2 3 4 5; do
 done`;
 
 const alice = (command: string) => `runuser --login alice --command ${quoted(command)}`;
-const note = (folder: string) => `sqlite3 ${folder}/state.db`;
 
 export const STATES: readonly ScopeState[] = [
   {
@@ -124,15 +123,15 @@ export const STATES: readonly ScopeState[] = [
   },
   {
     scope: "services.nixfleet-agent",
-    write: `${note("/var/lib/nixfleet")} "insert into notes values ('kept')"`,
-    read: `${note("/var/lib/nixfleet")} 'select * from notes' && systemctl is-active nixfleet-agent`,
-    shows: /^kept\nactive$/,
+    write: "echo kept >/var/lib/nixfleet/note",
+    read: "cat /var/lib/nixfleet/note; systemctl is-active nixfleet-agent.timer; nixfleet agent --status | head -1",
+    shows: /^kept\nactive\ncontrol plane: https:\/\/localhost:8443$/,
   },
   {
     scope: "services.nixfleet-control-plane",
-    write: `${note("/var/lib/nixfleet-cp")} "insert into notes values ('kept')"`,
-    read: `${note("/var/lib/nixfleet-cp")} 'select * from notes' && systemctl is-active nixfleet-control-plane`,
-    shows: /^kept\nactive$/,
+    write: "until test -e /var/lib/nixfleet-cp/first-key; do sleep 1; done",
+    read: "curl --silent --retry 60 --retry-connrefused --cacert /var/lib/nixfleet-cp/authority.crt https://localhost:8443/health && openssl x509 -noout -serial -in /var/lib/nixfleet-cp/authority.crt",
+    shows: /^\S+\s*serial=\w+$/,
   },
   {
     scope: "nixfleet.base",
@@ -163,7 +162,8 @@ export const STATES: readonly ScopeState[] = [
   },
   {
     scope: "programs.fish",
-    write: alice("fish -c 'history append \"echo kept\"; history save'"),
+    // fish rounds the time of an item up, and shows nothing from the future.
+    write: alice("fish -c 'history append \"echo kept\"; history save; sleep 1'"),
     read: alice("fish -c 'history search'"),
     shows: /^echo kept$/,
   },

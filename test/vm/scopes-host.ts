@@ -3,13 +3,6 @@ import { diskoTemplates, mkFleet, mkForce, mkHost } from "../../src/index.ts";
 
 export const SITE = "www.example.test";
 
-/** As one would write it for an agent that exists: it keeps notes in a database. */
-const agent = (wait: string) => [
-  "/bin/sh",
-  "-c",
-  `sqlite3 state.db "create table if not exists notes (note text)" && exec sleep ${wait}`,
-];
-
 /** An authority for the site's certificate, on the host itself: it forgets everything when it ends. */
 const authority = {
   security: { acme: { acceptTerms: true, server: "https://localhost:14000/dir" } },
@@ -73,8 +66,15 @@ export const served = mkHost({
         fail2ban: { enable: true, bantime: "1d" },
         fwupd: { enable: true },
         nginx: { enable: true, virtualHosts: { [SITE]: { root: "/var/www/html", enableACME: true } } },
-        "nixfleet-agent": { enable: true, command: agent("infinity") },
-        "nixfleet-control-plane": { enable: true, command: agent("100000") },
+        "nixfleet-agent": {
+          enable: true,
+          controlPlane: "https://localhost:8443",
+          contentRepositories: ["https://localhost/"],
+          // It is never enrolled here: test/vm/fleet.test.ts does that.
+          authority: "fleet.ts",
+          trust: "fleet.ts",
+        },
+        "nixfleet-control-plane": { enable: true },
         openssh: { enable: true },
         postgresql: { enable: true, settings: { max_connections: 20 } },
         printing: { enable: true },

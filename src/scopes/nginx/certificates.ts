@@ -43,7 +43,7 @@ function unitsOf(name: string, names: readonly string[], acme: Acme): Readonly<R
   return {
     [`nixfleet-issued-${name}`]: {
       ...beforeNginx,
-      description: `Give nginx the certificate of ${name}`,
+      description: `Copy the certificate of ${name} to nginx`,
       unitConfig: { ConditionPathExists: `${issued}/fullchain.pem` },
       serviceConfig: {
         ...oneshot,
@@ -56,7 +56,7 @@ function unitsOf(name: string, names: readonly string[], acme: Acme): Readonly<R
     },
     [`nixfleet-self-signed-${name}`]: {
       ...beforeNginx,
-      description: `Give nginx a self-signed certificate of ${name}, until there is a better one`,
+      description: `Create a self-signed certificate of ${name}, until a signed one arrives`,
       unitConfig: { ConditionPathExists: `!${issued}/fullchain.pem` },
       serviceConfig: {
         ...oneshot,

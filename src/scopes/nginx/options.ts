@@ -1,7 +1,7 @@
 /** The options of the web server, and of the certificates that it gets by ACME. */
 import { attrsOf, listOf, submodule } from "../../modules/collections.ts";
+import { mkEnableOption, mkOption } from "../../modules/mk-option.ts";
 import type { ConfigOf } from "../../modules/option.ts";
-import { mkEnableOption, mkOption } from "../../modules/option.ts";
 import * as types from "../../modules/types.ts";
 
 const hostName = types.strMatching(/[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?/, "a host name such as www.example.org");
@@ -14,27 +14,26 @@ export const nginxOptions = {
       virtualHosts: mkOption({
         type: attrsOf(
           submodule({
-            serverAliases: mkOption({ type: listOf(hostName), default: [], description: "Further names." }),
+            serverAliases: mkOption({ type: listOf(hostName), default: [], description: "Additional names." }),
             root: mkOption({
               type: types.nullOr(path),
               default: null,
-              description: "The folder whose files it serves.",
+              description: "The folder that nginx serves.",
             }),
             proxyPass: mkOption({
               type: types.nullOr(types.strMatching(/https?:\/\/[^\s;{}"'\\$]+/, "a URL such as http://127.0.0.1:3000")),
               default: null,
-              description: "The server that answers instead.",
+              description: "The server that nginx passes requests to.",
             }),
             enableACME: mkOption({
               type: types.bool,
               default: false,
-              description:
-                "Whether certbot gets its certificate, and renews it. Until then there is a self-signed one.",
+              description: "Whether certbot gets and renews the certificate. Until then nginx uses a self-signed one.",
             }),
             sslCertificate: mkOption({
               type: types.nullOr(path),
               default: null,
-              description: "A certificate with those that it is signed by, in PEM. Persist it where it is kept.",
+              description: "A certificate chain in PEM. Persist the folder that holds it.",
             }),
             sslCertificateKey: mkOption({
               type: types.nullOr(path),
@@ -44,14 +43,14 @@ export const nginxOptions = {
             extraConfig: mkOption({
               type: types.lines,
               default: "",
-              description: "Further directives of the server block.",
+              description: "More directives of the server block.",
             }),
           }),
         ),
         default: {},
         example: { "www.example.org": { root: "/srv/www", enableACME: true } },
         description:
-          "The sites it serves, by host name. One with a certificate is served by HTTPS, and HTTP leads there.",
+          "The sites to serve, by host name. A site with a certificate is served over HTTPS, and HTTP redirects to it.",
       }),
     },
   },
@@ -60,17 +59,17 @@ export const nginxOptions = {
       acceptTerms: mkOption({
         type: types.bool,
         default: false,
-        description: "Whether you agree to the terms of the authority that signs certificates.",
+        description: "Whether you accept the terms of service of the certificate authority.",
       }),
       email: mkOption({
         type: types.nullOr(types.strMatching(/[^\s@]+@[^\s@]+/, "an e-mail address")),
         default: null,
-        description: "Where the authority reaches you.",
+        description: "The address where the certificate authority can reach you.",
       }),
       server: mkOption({
         type: types.nullOr(types.strMatching(/https:\/\/\S+/, "the URL of an ACME directory")),
         default: null,
-        description: "The authority, by its ACME directory; null: certbot's own, which is Let's Encrypt.",
+        description: "The ACME directory of the certificate authority. null: certbot's default, Let's Encrypt.",
       }),
     },
   },

@@ -1,0 +1,112 @@
+/** What the agent does to its host: it runs the scripts that `switch`, `pull` and `rollback` run, and nothing else. */
+import { existsSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { switchFiles, switchInput } from "../deploy/carry-switch.ts";
+import { readHost } from "../deploy/found-host.ts";
+import { switchTo } from "../deploy/switch.ts";
+import { UserError } from "../errors.ts";
+import { writeDurably } from "../local/durable-file.ts";
+import { CommandError, run } from "../local/process.ts";
+import { switchPlan } from "../plan/switch.ts";
+import { type Places, provedFile, provingFile, stored } from "./places.ts";
+import { describedAt, objection } from "./preflight.ts";
+import type { Settings } from "./settings.ts";
+import type { AgentState, Work } from "./state.ts";
+
+/** The change is not begun, and tried again. */
+export class Refused extends UserError {}
+
+/**
+ * Everything before the first thing that changes: signatures, content, and whether it fits.
+ * @returns the work, with the number of its release
+ * @throws UserError
+ */
+export async function prepare(
+  places: Places,
+  settings: Settings,
+  state: AgentState,
+  work: Work,
+  root: Uint8Array,
+): Promise<Work> {
+  const sequence = work.release === null ? null : await verified(places, settings, state, work, work.release, root);
+  if (work.release !== null)
+    await asRoot(places, ["sh", join(places.scripts, "pull.sh"), work.closure, ...settings.contentRepositories]);
+  else if (!existsSync(join(stored(places, work.closure), "cmdline")))
+    throw new Refused(`${work.closure} is not in the store any more`);
+  const { booted } = await found();
+  const against = objection(
+    booted,
+    await describedAt(places, work.closure),
+    settings.machine,
+    work.acceptStray || work.release === null,
+  );
+  if (against !== null) throw new Refused(against);
+  return { ...work, sequence };
+}
+
+async function verified(
+  places: Places,
+  { contentRepositories, machine }: Settings,
+  state: AgentState,
+  work: Work,
+  release: string,
+  root: Uint8Array,
+): Promise<number> {
+  const { followRoot, readRelease } = await import("../release/read.ts"); // a poll has no need of it
+  const trust = join(places.memory, "trust");
+  await followRoot({ state: trust, root });
+  const { sequence, hosts } = await readRelease({ state: trust, mirrors: contentRepositories, release });
+  if (hosts[machine] !== work.closure) {
+    throw new Refused(
+      `the release has ${hosts[machine] ?? "nothing"} for ${machine}, and the control plane says ${work.closure}`,
+    );
+  }
+  if (sequence < state.newest)
+    throw new Refused(`the release is number ${sequence}, and ${state.newest} has proved itself here`);
+  return sequence;
+}
+
+/** Makes the running host what the closure says. It goes on by itself, and goes back by itself. */
+export async function beginSwitch(places: Places, { confirm }: Settings, work: Work): Promise<void> {
+  const host = await found();
+  const after = await describedAt(places, work.closure);
+  const what = switchTo(work.closure, switchPlan(host, after), after, host);
+  const script = join(stored(places, work.closure), "root/etc/nixfleet/switch-start.sh");
+  await asRoot(places, ["sh", script, work.closure], switchInput(switchFiles(what, confirm)));
+}
+
+export async function confirmSwitch(places: Places, work: Work): Promise<void> {
+  await run("sh", [join(places.scripts, "confirm.sh"), work.closure]);
+}
+
+/** The closure is the next generation; the host boots it, and goes back unless it is proved. */
+export async function bootInto(places: Places, { confirm }: Settings, work: Work): Promise<void> {
+  await asRoot(places, ["sh", join(places.scripts, "add-generation.sh"), work.closure]);
+  await writeDurably(provingFile(places), `${work.closure}\n${confirm}\n`, 0o600);
+  await asRoot(places, ["systemctl", "--no-block", "reboot"]);
+}
+
+export async function confirmBoot(places: Places): Promise<void> {
+  await writeFile(provedFile(places), "");
+}
+
+/** What a boot that was given up has left. */
+export async function forgetBoot(places: Places): Promise<void> {
+  await rm(provingFile(places), { force: true });
+}
+
+function found() {
+  return readHost({ name: "this host", run: (command) => run("sh", ["-c", command]) });
+}
+
+async function asRoot(places: Places, argv: readonly string[], input = ""): Promise<void> {
+  const [program = "", ...args] = [...places.asRoot, ...argv];
+  try {
+    await run(program, args, { input });
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const said = error.detail.slice(1).map((line) => line.replace(/^nixfleet: /, ""));
+    throw new Refused(said.at(-1) ?? error.message, said.slice(0, -1));
+  }
+}

@@ -1,0 +1,45 @@
+/** What the agent says of its host, from what it remembers and how the host is. */
+import { PACKAGE } from "../local/package.ts";
+import { CommandError, run } from "../local/process.ts";
+import { WIRE_VERSION } from "../wire/names.ts";
+import type { Outcome, Report } from "../wire/report.ts";
+import type { Counts } from "./checks.ts";
+import type { Facts, Step } from "./decide.ts";
+import type { AgentState } from "./state.ts";
+
+export async function reportOf(state: AgentState, facts: Facts, counts: Counts, step: Step): Promise<Report> {
+  return {
+    version: WIRE_VERSION,
+    sequence: state.report,
+    change: state.work?.change ?? state.change,
+    outcome: outcomeOf(state, step),
+    running: {
+      closure: facts.running,
+      release: state.release,
+      bootId: facts.bootId,
+      proved: facts.running === facts.booted && (await isProved()),
+    },
+    checks: Object.entries(counts.checks)
+      .slice(0, 100)
+      .map(([name, { passes, says }]) => ({ name, passes, says: says.slice(0, 300) })),
+    drift: { undeclared: 0, stray: 0 },
+    agent: PACKAGE.version,
+  };
+}
+
+function outcomeOf({ work, end }: AgentState, step: Step): Outcome {
+  if (work === null) return end;
+  const doing = step.kind === "wait" ? `${work.phase}: ${step.why}` : work.phase;
+  return { kind: "working", doing: doing.slice(0, 200) };
+}
+
+/** It has come up as a generation has to. */
+async function isProved(): Promise<boolean> {
+  try {
+    await run("systemctl", ["is-active", "--quiet", "boot-complete.target"]);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError) return false;
+    throw error;
+  }
+}

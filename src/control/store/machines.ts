@@ -1,0 +1,119 @@
+/** The machines: what they should run, and what they say. One row each, however much they say. */
+import { type Target, target as targetSchema } from "../../wire/desired.ts";
+import type { Report } from "../../wire/report.ts";
+import type { Lifecycle } from "../decide/state.ts";
+import type { Change } from "./database.ts";
+
+export async function createMachine(change: Change, name: string, at: string): Promise<void> {
+  // A machine that was forgotten may still say what it did with an order from then: no number is given twice.
+  const { change_floor } = await change.selectFrom("clock").select("change_floor").executeTakeFirstOrThrow();
+  await change
+    .insertInto("machines")
+    .values({
+      name,
+      lifecycle: "pending",
+      created: at,
+      change: change_floor,
+      fetched: change_floor,
+      target: JSON.stringify({ kind: "keep" } satisfies Target),
+    })
+    .execute();
+}
+
+/** @returns whether there was such a machine */
+export async function forgetMachine(change: Change, name: string): Promise<boolean> {
+  const row = await change.selectFrom("machines").select("change").where("name", "=", name).executeTakeFirst();
+  if (row === undefined) return false;
+  await change
+    .updateTable("clock")
+    .set({ change_floor: row.change + 1 })
+    .where("change_floor", "<=", row.change)
+    .execute();
+  await change.deleteFrom("machines").where("name", "=", name).execute();
+  return true;
+}
+
+/** What the machine should run. From now on it counts as told. */
+export async function fetchTarget(change: Change, name: string): Promise<{ change: number; target: Target } | null> {
+  for (;;) {
+    const row = await change
+      .selectFrom("machines")
+      .select(["change", "fetched", "target"])
+      .where("name", "=", name)
+      .executeTakeFirst();
+    if (row === undefined) return null;
+    const told = { change: row.change, target: targetSchema.parse(JSON.parse(row.target)) };
+    if (row.fetched === row.change) return told;
+    const { numUpdatedRows } = await change
+      .updateTable("machines")
+      .set({ fetched: row.change })
+      .where("name", "=", name)
+      .where("change", "=", row.change)
+      .executeTakeFirst();
+    // Otherwise it has been told something else in this moment, which is read next.
+    if (numUpdatedRows === 1n) return told;
+  }
+}
+
+/** Keeps what the machine says, unless a later report of it is here. @returns whether it was kept */
+export async function hear(change: Change, name: string, report: Report, at: string): Promise<boolean> {
+  const { steady } = await change.selectFrom("clock").select("steady").executeTakeFirstOrThrow();
+  const before = await change
+    .selectFrom("machines")
+    .select(["running", "outcome_kind"])
+    .where("name", "=", name)
+    .executeTakeFirst();
+  const { sequence, running, outcome } = report;
+  const { numUpdatedRows } = await change
+    .updateTable("machines")
+    .set({ sequence, last_seen: steady, seen_at: at, running: running.closure, running_release: running.release })
+    .set({
+      reported_change: report.change,
+      outcome: JSON.stringify(outcome),
+      outcome_kind: outcome.kind,
+      report: JSON.stringify(report),
+    })
+    .where("name", "=", name)
+    .where((eb) => eb.or([eb("sequence", "is", null), eb("sequence", "<", sequence)]))
+    .executeTakeFirst();
+  if (before === undefined || numUpdatedRows !== 1n) return false;
+  if (outcome.kind === "rejected") await reject(change, name, outcome.release, outcome.why, at);
+  if (before.running !== running.closure || before.outcome_kind !== outcome.kind) {
+    const detail = { outcome, running: running.closure, change: report.change };
+    await change
+      .insertInto("events")
+      .values({ at, machine: name, kind: outcome.kind, detail: JSON.stringify(detail) })
+      .execute();
+  }
+  return true;
+}
+
+/** It may speak of an order from before the one that it has now. Of a release that is not, nothing is kept. */
+async function reject(change: Change, machine: string, release: string, why: string, at: string): Promise<void> {
+  const known = await change.selectFrom("releases").select("id").where("id", "=", release).executeTakeFirst();
+  if (known === undefined) return;
+  await change
+    .insertInto("rejections")
+    .values({ machine, release, why, at })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+/** What a lifecycle can become. */
+export const LIFECYCLES: Readonly<Record<Lifecycle, readonly Lifecycle[]>> = {
+  pending: ["provisioning", "decommissioned"],
+  provisioning: ["active", "decommissioned"],
+  active: ["maintenance", "decommissioned"],
+  maintenance: ["active", "decommissioned"],
+  decommissioned: [],
+};
+
+/** @returns whether it was in `from` */
+export async function setLifecycle(db: Change, name: string, from: Lifecycle, to: Lifecycle): Promise<boolean> {
+  const update = db
+    .updateTable("machines")
+    .set({ lifecycle: to })
+    .where("name", "=", name)
+    .where("lifecycle", "=", from);
+  return (await update.executeTakeFirst()).numUpdatedRows === 1n;
+}

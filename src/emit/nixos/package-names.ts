@@ -1,0 +1,87 @@
+/** Debian's names, and nixpkgs' where they differ. */
+
+/** One name in both. */
+const SAME =
+  "acl age aria2 ascii at attr bat bc borgbackup btop btrfs-progs bzip2 caddy chromium chrony cmake cowsay cpio cryptsetup curl dash direnv dnsmasq dosfstools duf efibootmgr ethtool f2fs-tools fail2ban feh ffmpeg file findutils fio fish flatpak fzf gawk gcc gdb gh ghostscript gimp git git-lfs gnumake gnupg gnused go gparted graphviz hdparm htop httpie hwinfo iftop inkscape inxi iotop iperf3 iproute2 iptables jq just kmod less libreoffice lm_sensors lsof ltrace lvm2 lynx lz4 mc mdadm minicom moreutils mosh mpv msmtp mtr mutt nano nasm ncdu neofetch neomutt neovim nftables ninja nmap nodejs openssl pandoc parted patch pciutils perl podman powertop procps procs psmisc pv qemu rclone restic ripgrep rsync rustc samba screen shellcheck skopeo smartmontools socat sqlite squashfsTools sshfs sshpass stow strace stress-ng sudo sysstat tcpdump thunderbird tmux traceroute tree unzip usbutils valgrind vim vlc weechat wget whois wireguard-tools wireshark xfsprogs xxd xz yq zip zoxide zsh zstd";
+
+const OTHER: Readonly<Record<string, string>> = {
+  "apache2-utils": "apacheHttpd",
+  "bind9-dnsutils": "dnsutils",
+  "bind9-host": "host",
+  buildah: "buildah",
+  "build-essential": "gcc gnumake",
+  cargo: "cargo",
+  "cifs-utils": "cifs-utils",
+  clang: "clang",
+  "cryptsetup-bin": "cryptsetup",
+  "dbus-user-session": "dbus",
+  "default-jre": "jre",
+  "default-jdk": "jdk",
+  dnsutils: "dnsutils",
+  e2fsprogs: "e2fsprogs",
+  emacs: "emacs",
+  "emacs-nox": "emacs-nox",
+  eza: "eza",
+  "fd-find": "fd",
+  fdisk: "util-linux",
+  "firefox-esr": "firefox-esr",
+  golang: "go",
+  "grub-pc-bin": "grub2",
+  gvfs: "gvfs",
+  "iputils-ping": "iputils",
+  iw: "iw",
+  "libglib2.0-bin": "glib",
+  "linux-perf": "linuxPackages.perf",
+  "lm-sensors": "lm_sensors",
+  make: "gnumake",
+  mariadb: "mariadb",
+  "mariadb-client": "mariadb",
+  micro: "micro",
+  mtools: "mtools",
+  "mtr-tiny": "mtr",
+  "ncurses-bin": "ncurses",
+  "netcat-openbsd": "netcat-openbsd",
+  "net-tools": "nettools",
+  "nfs-common": "nfs-utils",
+  "ninja-build": "ninja",
+  npm: "nodejs",
+  "nvme-cli": "nvme-cli",
+  ocrmypdf: "ocrmypdf",
+  "openssh-client": "openssh",
+  "p7zip-full": "p7zip",
+  pass: "pass",
+  pipx: "pipx",
+  "poppler-utils": "poppler_utils",
+  "postgresql-client": "postgresql",
+  python3: "python3",
+  "python3-pip": "python3Packages.pip",
+  "python3-venv": "python3",
+  "qemu-utils": "qemu-utils",
+  "redis-tools": "redis",
+  rustup: "rustup",
+  "silversearcher-ag": "silver-searcher",
+  smbclient: "samba",
+  sqlite3: "sqlite",
+  "squashfs-tools": "squashfsTools",
+  telnet: "inetutils",
+  tig: "tig",
+  "tpm2-tools": "tpm2-tools",
+  "uuid-runtime": "util-linux",
+  vifm: "vifm",
+  "vim-nox": "vim",
+  "wl-clipboard": "wl-clipboard",
+  xclip: "xclip",
+  "xdg-user-dirs": "xdg-user-dirs",
+  "xz-utils": "xz",
+};
+
+/** Every NixOS has it, or needs nothing of the kind. */
+const BUILT_IN =
+  "apt base-files bash bash-completion ca-certificates coreutils dbus dracut debconf debianutils diffutils dpkg gpg-agent grep gzip hostname init iptables-persistent kbd locales login man-db manpages mount ncurses-base openssh-server passwd polkitd sed sudo systemd systemd-boot systemd-boot-efi systemd-resolved systemd-sysv systemd-timesyncd tar tzdata udev util-linux";
+
+/** By Debian's name; empty where there is nothing to install. Several names stand for several packages. */
+export const PACKAGES: ReadonlyMap<string, string | undefined> = new Map([
+  ...SAME.split(" ").map((name): [string, string] => [name, name]),
+  ...Object.entries(OTHER),
+  ...BUILT_IN.split(" ").map((name): [string, undefined] => [name, undefined]),
+]);

@@ -1,0 +1,237 @@
+/** The agent against a real control plane, over real TLS. What it does to a host, the virtual machines' test shows. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
+import { createServer } from "node:https";
+import { join } from "node:path";
+import { test } from "node:test";
+import { agentStatus } from "../../src/agent/agent-status.ts";
+import { readIdentity, writeIdentity } from "../../src/agent/identity.ts";
+import { MemoryLost, readState, writeState } from "../../src/agent/memory.ts";
+import type { Check } from "../../src/agent/settings.ts";
+import { Authority, newAuthority } from "../../src/control/api/authority.ts";
+import { authorityOf } from "../../src/control/state-folder.ts";
+import { fileLock } from "../../src/local/file-lock.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
+import { Plane } from "../control/plane.ts";
+import { aRelease } from "../release/signed-repository.ts";
+import { AgentHost, MACHINE, RUNNING } from "./host.ts";
+
+async function enrolled() {
+  const stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder());
+  const plane = stack.use(await Plane.start());
+  const host = new AgentHost(folder.path, plane.plane.port, plane.plane.authority);
+  await plane.admin("POST", "/machines", { name: MACHINE });
+  const token = async () => String((await plane.admin("POST", `/machines/${MACHINE}/token`)).token);
+  await host.enrol(await token());
+  const machine = () => plane.admin("GET", `/machines/${MACHINE}`);
+  return { folder, plane, host, token, machine, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** A rollout of release 1, whose closure for this host is what `closure` says. */
+async function rollout(plane: Plane, host: AgentHost, release = aRelease(1)) {
+  await plane.admin("POST", "/releases", release);
+  await plane.admin("POST", "/rollouts", {
+    version: 1,
+    release: release.id,
+    machines: { kind: "named", names: [MACHINE] },
+    strategy: { kind: "all-at-once" },
+  });
+  // Until it is decided, and told.
+  for (let tries = 0; tries < 50; tries++) {
+    await host.run();
+    if ((await readState(host.places.memory)).change > 0) return;
+    await new Promise((later) => setTimeout(later, 200));
+  }
+}
+
+test("a host enrols with a token, once, and says how it is; nobody else can read what it keeps", async () => {
+  await using given = await enrolled();
+  const { host, machine, token } = given;
+  const { soon } = await host.run();
+  assert.equal(soon, false, host.log.join("\n"));
+  const seen = await machine();
+  assert.deepEqual([seen.lifecycle, seen.running, seen.outcome.kind], ["active", RUNNING, "healthy"]);
+  assert.deepEqual(seen.report.checks, [{ name: "fine", passes: true, says: "" }]);
+  for (const file of ["state", "identity"]) assert.equal(statSync(join(host.places.memory, file)).mode & 0o077, 0);
+  assert.match(readFileSync(join(given.folder.path, "metrics.prom"), "utf8"), /^nixfleet_agent_healthy 1$/m);
+  const used = await token();
+  await host.enrol(used);
+  await assert.rejects(host.enrol(used), /was used before/);
+});
+
+test("a check that fails often enough makes the machine unhealthy, and healthy again when it passes", async () => {
+  await using given = await enrolled();
+  const { host, machine } = given;
+  const flag = join(given.folder.path, "flag");
+  const check: Check = {
+    kind: "exec",
+    name: "flag",
+    interval: 1,
+    timeout: 5,
+    failures: 2,
+    command: ["test", "-e", flag],
+  };
+  host.declare({ checks: [check] });
+  assert.equal((await host.run()).soon, true);
+  assert.equal((await machine()).outcome.kind, "healthy", "one failure is none yet");
+  const file = join(host.places.runtime, "agent-checks.json");
+  const later = () => writeFileSync(file, readFileSync(file, "utf8").replace(/"at":[\d.]+/, '"at":0'));
+  later();
+  await host.run();
+  assert.equal((await machine()).outcome.kind, "unhealthy");
+  writeFileSync(flag, "");
+  later();
+  await host.run();
+  assert.equal((await machine()).outcome.kind, "healthy");
+});
+
+test("a release is refused where its closure is another than the control plane says, where it is not signed, and where it is too old", async () => {
+  await using given = await enrolled();
+  const { host, plane, machine } = given;
+  const signed = aRelease(1);
+  await rollout(plane, host, signed);
+  const seen = await machine();
+  assert.equal(seen.outcome.kind, "refused");
+  // The signed release is read, and the pull, which `false` stands for here, is refused.
+  assert.match(host.log.join("\n"), /fetching/);
+  const state = await readState(host.places.memory);
+  await writeState(host.places.memory, { ...state, newest: 5 });
+  await host.run();
+  const after = await readState(host.places.memory);
+  assert.match(after.end.kind === "refused" ? after.end.why : "", /number 1, and 5 has proved itself/);
+});
+
+test("a release that nobody signed is refused", async () => {
+  await using given = await enrolled();
+  const { host, plane } = given;
+  await rollout(plane, host, aRelease(3));
+  const { end } = await readState(host.places.memory);
+  assert.match(end.kind === "refused" ? end.why : "", /there is no release/);
+});
+
+test("an agent that does not know any more which keys it trusts begins nothing anew", async () => {
+  await using given = await enrolled();
+  const { host, plane } = given;
+  const file = join(host.places.memory, "trust", "trust");
+  rmSync(file);
+  await rollout(plane, host);
+  const { end } = await readState(host.places.memory);
+  assert.match(end.kind === "refused" ? end.why : "", /does not say which keys are trusted/);
+  assert.ok(!existsSync(file));
+});
+
+for (const [what, damage] of [
+  ["lost", (file: string) => rmSync(file)],
+  ["damaged", (file: string) => writeFileSync(file, readFileSync(file, "utf8").replace('"newest":0', '"newest":1'))],
+] as const) {
+  test(`an agent whose memory is ${what} does nothing, and says so`, async () => {
+    await using given = await enrolled();
+    const { host, machine, token } = given;
+    damage(join(host.places.memory, "state"));
+    await assert.rejects(host.run(), (error) => error instanceof MemoryLost);
+    assert.equal((await machine()).report, null);
+    const { lines, healthy } = await agentStatus(host.places);
+    assert.equal(healthy, false);
+    assert.match(lines.join("\n"), /nothing is applied here/);
+    await host.enrol(await token());
+    await host.run();
+    assert.equal((await machine()).outcome.kind, "healthy");
+  });
+}
+
+test("a server that is not the control plane gets nothing, not even the token", async () => {
+  await using given = await enrolled();
+  const { host, token } = given;
+  const authority = await Authority.open(await newAuthority(Date.now()));
+  const { certificate, key } = await authority.serverCertificate(["localhost"], Date.now());
+  let asked = 0;
+  const server = createServer({ cert: certificate, key }, (_, answer) => {
+    asked += 1;
+    answer.end("{}");
+  }).listen(0);
+  await once(server, "listening");
+  const address = server.address();
+  host.declare({
+    controlPlane: `https://localhost:${typeof address === "object" && address !== null ? address.port : 0}`,
+  });
+  await assert.rejects(host.enrol(await token()), /cannot be reached/);
+  await host.run();
+  assert.match(host.log.join("\n"), /cannot be reached/);
+  assert.equal(asked, 0);
+  server.close();
+});
+
+test("a control plane that is away changes nothing; the next report says all of it", async () => {
+  await using given = await enrolled();
+  const { host, machine } = given;
+  await host.run();
+  const before = await readState(host.places.memory);
+  host.declare({ controlPlane: "https://localhost:1" });
+  await host.run();
+  await host.run();
+  const after = await readState(host.places.memory);
+  assert.deepEqual({ ...after, report: before.report }, before);
+  host.declare({});
+  await host.run();
+  assert.equal((await machine()).report.sequence, before.report + 3);
+});
+
+const ANSWERS: Readonly<Record<string, (answer: ServerResponse) => void>> = {
+  "with 500s": (answer) => answer.writeHead(500).end("{}"),
+  "with something that is no JSON": (answer) => answer.end("<html>"),
+  "with orders of another version": (answer) =>
+    answer.end(JSON.stringify({ version: 2, change: 9, target: { kind: "keep" }, askAgain: 5 })),
+  "without end": (answer) => {
+    answer.on("error", () => {});
+    const more = () => void (answer.write("x".repeat(65536)) ? setImmediate(more) : answer.once("drain", more));
+    more();
+  },
+  "by ending the connection": (answer) => answer.destroy(),
+};
+
+for (const [how, answer] of Object.entries(ANSWERS)) {
+  test(`a control plane that answers ${how} changes nothing`, async () => {
+    await using given = await enrolled();
+    const { host, plane } = given;
+    const authority = await authorityOf(plane.folder.path, Date.now());
+    const { certificate, key } = await authority.serverCertificate(["localhost"], Date.now());
+    const server = createServer({ cert: certificate, key }, (_, response) => answer(response)).listen(0);
+    await once(server, "listening");
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    host.declare({ controlPlane: `https://localhost:${port}` });
+    const before = await readState(host.places.memory);
+    await host.run();
+    assert.deepEqual(await readState(host.places.memory), { ...before, report: before.report + 1 });
+    server.closeAllConnections();
+    server.close();
+  });
+}
+
+test("two agents at once: the second does nothing", async () => {
+  await using given = await enrolled();
+  const { host } = given;
+  await using _ = await fileLock(join(host.places.memory, "locks", "agent"));
+  const before = await readState(host.places.memory);
+  await assert.rejects(host.run(), /another agent is running here/);
+  assert.deepEqual(await readState(host.places.memory), before);
+});
+
+test("a certificate is renewed once half of its life is over, and not by a clock that stands at 1970", async () => {
+  await using given = await enrolled();
+  const { host } = given;
+  const { memory } = host.places;
+  const identity = await readIdentity(memory);
+  await host.run();
+  assert.equal((await readIdentity(memory)).certificate, identity.certificate);
+  await writeIdentity(memory, { ...identity, renewAfter: new Date(Date.now() - 1000).toISOString() });
+  await host.run();
+  const renewed = await readIdentity(memory);
+  assert.notEqual(renewed.certificate, identity.certificate);
+  assert.notEqual(renewed.key, identity.key);
+  await host.run();
+  assert.match(host.log.join("\n"), /^$/);
+});

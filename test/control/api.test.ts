@@ -1,0 +1,335 @@
+/** The API, over real TLS with real certificates: what each may, and what everybody else is told. */
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { connect } from "node:tls";
+import { openApi } from "../../src/control/api/openapi.ts";
+import { ROUTES } from "../../src/control/api/routes.ts";
+import { releaseIdOf } from "../../src/release/release-id.ts";
+import { problem } from "../../src/wire/problem.ts";
+import { keyAndRequest, Plane, reportOf, selfSigned } from "./plane.ts";
+
+const plane = await Plane.start();
+after(() => plane[Symbol.asyncDispose]());
+
+const keys = {
+  readonly: String((await plane.admin("POST", "/keys", { name: "reader", role: "readonly" })).key),
+  deploy: String((await plane.admin("POST", "/keys", { name: "deployer", role: "deploy" })).key),
+  admin: plane.key,
+};
+const web = await plane.enrolled("web");
+const db = await plane.enrolled("db");
+
+function closureOf(machine: string, digit = "1"): string {
+  return `/nix/store/${digit.repeat(32)}-nixfleet-${machine}`;
+}
+
+function release(sequence: number, hosts: Readonly<Record<string, string>>) {
+  const said = { sequence, commit: null, created: "2026-11-27T00:00:00.000Z", note: "", hosts };
+  return { version: 1, id: releaseIdOf(said), ...said };
+}
+
+/** A path that is one, with what parameters there are. */
+function pathOf(path: string): string {
+  const values: Readonly<Record<string, string>> = {
+    machine: "nobody",
+    release: "0".repeat(64),
+    other: "0".repeat(64),
+    rollout: "00000000-0000-4000-8000-000000000000",
+    key: "0".repeat(12),
+  };
+  return path.replace(/:(\w+)/g, (_, name: string) => values[name] ?? assert.fail(name));
+}
+
+test("every route lets in whoever it is for, and nobody else", async () => {
+  const RANK = ["readonly", "deploy", "admin"] as const;
+  for (const { method, path, who } of ROUTES) {
+    const ask = (asking: Parameters<Plane["ask"]>[2]) => plane.ask(method.toUpperCase(), pathOf(path), asking);
+    const seen = {
+      nobody: (await ask({})).status,
+      agent: (await ask({ certificate: web })).status,
+      ...Object.fromEntries(
+        await Promise.all(RANK.map(async (role) => [role, (await ask({ key: keys[role] })).status])),
+      ),
+    };
+    // What is let in is then told that there is no such thing, that its body is not what is wanted, or is answered.
+    const inside = (status: unknown) =>
+      assert.ok([200, 204, 404, 409, 422].includes(Number(status)), `${method} ${path}: ${status}`);
+    if (who === "anyone") {
+      for (const status of Object.values(seen)) inside(status);
+    } else if (who === "agent") {
+      inside(seen.agent);
+      for (const one of ["nobody", ...RANK]) assert.equal(seen[one], 401, `${method} ${path} as ${one}`);
+    } else {
+      assert.deepEqual([seen.nobody, seen.agent], [401, 401], path);
+      for (const role of RANK) {
+        if (RANK.indexOf(role) < RANK.indexOf(who)) assert.equal(seen[role], 403, `${method} ${path} as ${role}`);
+        else inside(seen[role] ?? 0);
+      }
+    }
+  }
+  assert.deepEqual(plane.log, []);
+});
+
+test("a readonly key changes nothing", () => {
+  for (const { method, path, who } of ROUTES) {
+    if (who === "readonly") assert.equal(method, "get", path);
+  }
+});
+
+test("a key that is wrong, revoked or expired opens nothing, and the database holds none", async () => {
+  const made = await plane.admin("POST", "/keys", { name: "short", role: "admin", days: 1 });
+  assert.equal((await plane.ask("GET", "/machines", { key: made.key })).status, 200);
+  for (const wrong of [`${made.key}x`, made.key.slice(0, -1), made.key.toUpperCase(), "", "nfk_", made.id]) {
+    assert.equal((await plane.ask("GET", "/machines", { key: wrong })).status, 401, wrong);
+  }
+  await plane.admin("DELETE", `/keys/${made.id}`);
+  assert.equal((await plane.ask("GET", "/machines", { key: made.key })).status, 401);
+  for (const name of readdirSync(plane.folder.path).filter((one) => one.startsWith("fleet.db"))) {
+    const bytes = readFileSync(join(plane.folder.path, name)).toString("latin1");
+    for (const key of [made.key, ...Object.values(keys)]) {
+      assert.ok(!bytes.includes(String(key).split("_")[2] ?? assert.fail()), name);
+    }
+  }
+  for (const name of readdirSync(plane.folder.path)) {
+    if (name.endsWith(".key")) continue; // the test's own
+    assert.equal(statSync(plane.folder.path).mode & 0o077, 0);
+  }
+});
+
+test("a token enrols once, the machine that it is for, and soon", async () => {
+  await plane.admin("POST", "/machines", { name: "late" });
+  const { request } = await keyAndRequest(plane.folder.path, "late");
+  const enrol = async (machine: string, token: string) =>
+    (await plane.ask("POST", "/agent/enrol", { body: { version: 1, machine, token, request } })).status;
+  const token = async () => String((await plane.admin("POST", "/machines/late/token")).token);
+
+  const stolen = await token();
+  assert.equal(await enrol("web", stolen), 403);
+  // Whoever was shown it has used it up.
+  assert.equal(await enrol("late", stolen), 403);
+  const [old, good] = [await token(), await token()];
+  assert.equal(await enrol("late", old), 403);
+  assert.equal(await enrol("late", good), 201);
+  assert.equal(await enrol("late", good), 403);
+  assert.equal(await enrol("late", "nfe_0"), 403);
+  assert.equal((await plane.admin("GET", "/machines/late")).lifecycle, "active");
+});
+
+test("a request for a certificate that another key has signed, or of another kind, gets none", async () => {
+  await plane.admin("POST", "/machines", { name: "odd" });
+  const { request } = await keyAndRequest(plane.folder.path, "odd");
+  const lines = request.trimEnd().split("\n");
+  const body = Buffer.from(lines.slice(1, -1).join(""), "base64");
+  body[body.length - 1] = (body[body.length - 1] ?? 0) ^ 1;
+  const forged = [lines[0], body.toString("base64"), lines.at(-1)].join("\n");
+  const other = (await keyAndRequest(plane.folder.path, "odd384", "secp384r1")).request;
+  for (const wrong of [
+    forged,
+    other,
+    "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
+  ]) {
+    const { token } = await plane.admin("POST", "/machines/odd/token");
+    const answered = await plane.ask("POST", "/agent/enrol", {
+      body: { version: 1, machine: "odd", token, request: wrong },
+    });
+    assert.equal(answered.status, 422, answered.text);
+  }
+});
+
+test("an agent sees and changes its own machine, whatever it says, and a revoked certificate is good for nothing", async () => {
+  const told = await plane.ask("GET", "/agent/desired", { certificate: web });
+  assert.deepEqual([told.status, told.json.target], [200, { kind: "keep" }]);
+  assert.equal((await plane.ask("POST", "/agent/report", { certificate: web, body: reportOf("db") })).json.kept, true);
+  assert.equal((await plane.admin("GET", "/machines/db")).seen, null);
+  // The same again, as if it arrived late.
+  assert.equal(
+    (await plane.ask("POST", "/agent/report", { certificate: web, body: reportOf("web") })).json.kept,
+    false,
+  );
+
+  const gone = await plane.enrolled("gone");
+  const { request } = await keyAndRequest(plane.folder.path, "gone2");
+  const renewed = await plane.ask("POST", "/agent/renew", { certificate: gone, body: { version: 1, request } });
+  assert.equal(renewed.status, 201);
+  assert.equal((await plane.ask("GET", "/agent/desired", { certificate: gone })).status, 200);
+  assert.equal((await plane.admin("POST", "/machines/gone/revoke")).certificates, 2);
+  assert.equal((await plane.ask("GET", "/agent/desired", { certificate: gone })).status, 401);
+});
+
+test("a certificate of another authority, and the control plane's own kind of key, are nobody", async () => {
+  await using other = await Plane.start();
+  const stranger = await other.enrolled("web");
+  assert.equal((await plane.ask("GET", "/agent/desired", { certificate: stranger })).status, 401);
+  // The same name and number as the real one, which anybody on the network may have seen.
+  const { serialNumber } = new X509Certificate(web.certificate);
+  const forged = await selfSigned(plane.folder.path, "web", serialNumber);
+  assert.equal(new X509Certificate(forged.certificate).serialNumber, serialNumber);
+  assert.equal((await plane.ask("GET", "/agent/desired", { certificate: forged })).status, 401);
+});
+
+test("a host that enrols anew has one certificate: the one from before is good for nothing", async () => {
+  const before = await plane.enrolled("anew");
+  const { token } = await plane.admin("POST", "/machines/anew/token");
+  const { key, request } = await keyAndRequest(plane.folder.path, "anew");
+  const { json } = await plane.ask("POST", "/agent/enrol", { body: { version: 1, machine: "anew", token, request } });
+  const after = { certificate: String(json.certificate), key };
+  assert.equal((await plane.ask("GET", "/agent/desired", { certificate: before })).status, 401);
+  assert.equal((await plane.ask("GET", "/agent/desired", { certificate: after })).status, 200);
+});
+
+test("a release is known by what it says, and one that says something else is refused", async () => {
+  const good = release(1, { web: closureOf("web"), db: closureOf("db") });
+  assert.equal((await plane.ask("POST", "/releases", { key: keys.deploy, body: good })).status, 201);
+  assert.equal((await plane.ask("POST", "/releases", { key: keys.deploy, body: good })).status, 201);
+  const forged = { ...good, hosts: { web: closureOf("web", "2") } };
+  assert.equal((await plane.ask("POST", "/releases", { key: keys.deploy, body: forged })).status, 422);
+  const same = release(1, { web: closureOf("web", "2") });
+  assert.equal((await plane.ask("POST", "/releases", { key: keys.deploy, body: same })).status, 409);
+  const next = release(2, { web: closureOf("web", "2"), db: closureOf("db") });
+  await plane.admin("POST", "/releases", next);
+  const { changes } = await plane.admin("GET", `/releases/${good.id}/diff/${next.id}`);
+  assert.deepEqual(changes, [{ machine: "web", before: closureOf("web"), after: closureOf("web", "2") }]);
+});
+
+test("a rollout changes the machines that report, and what is done twice with one Idempotency-Key is done once", async () => {
+  for (const [name, certificate] of Object.entries({ web, db })) {
+    await plane.ask("POST", "/agent/report", { certificate, body: reportOf(name, { sequence: 10 }) });
+  }
+  const next = release(3, { web: closureOf("web", "3"), db: closureOf("db", "3") });
+  await plane.admin("POST", "/releases", next);
+  const body = { version: 1, release: next.id, machines: { kind: "all" }, strategy: { kind: "all-at-once" } };
+  const asking = { key: keys.deploy, body, headers: { "Idempotency-Key": "once" } };
+  const first = await plane.ask("POST", "/rollouts", asking);
+  const second = await plane.ask("POST", "/rollouts", asking);
+  assert.deepEqual([first.status, second.status, second.json], [201, 201, first.json], first.text);
+  const other = await plane.ask("POST", "/rollouts", { ...asking, body: { ...body, tolerate: "1" } });
+  assert.equal(other.status, 422);
+  // Without it, the machines are in a rollout already.
+  assert.equal((await plane.ask("POST", "/rollouts", { key: keys.deploy, body })).status, 409);
+
+  const status = async () => (await plane.admin("GET", `/rollouts/${first.json.id}`)).status;
+  for (let sequence = 11; (await status()) !== "done"; sequence++) {
+    assert.ok(sequence < 60, await status());
+    for (const [name, certificate] of Object.entries({ web, db })) {
+      const { json: told } = await plane.ask("GET", "/agent/desired", { certificate });
+      const closure = told.target.kind === "release" ? told.target.closure : closureOf(name, "0");
+      const report = reportOf(name, { sequence, change: told.change });
+      const running = { ...report.running, closure };
+      await plane.ask("POST", "/agent/report", { certificate, body: { ...report, running } });
+    }
+    await new Promise((later) => setTimeout(later, 300));
+  }
+  assert.deepEqual((await plane.admin("GET", `/rollouts/${first.json.id}`)).machines, { healthy: 2 });
+});
+
+test("an answer with a secret is given once, also to whoever asks again with its Idempotency-Key", async () => {
+  const asking = {
+    key: keys.admin,
+    body: { name: "twice", role: "readonly" },
+    headers: { "Idempotency-Key": "secret" },
+  };
+  assert.equal((await plane.ask("POST", "/keys", asking)).status, 201);
+  assert.equal((await plane.ask("POST", "/keys", asking)).status, 409);
+});
+
+test("whatever changed something is in the audit log, with who, what, before and after", async () => {
+  await plane.admin("PUT", "/machines/web/tags", { tags: ["site:berlin", "web"] });
+  const { items } = await plane.admin("GET", "/audit?action=machine.tags");
+  assert.deepEqual(items[0].who, "key first");
+  assert.deepEqual([items[0].subject, items[0].before, items[0].after], ["web", [], ["site:berlin", "web"]]);
+  const csv = await plane.ask("GET", "/audit?format=csv&limit=500", { key: keys.admin });
+  assert.match(csv.text, /^id,at,who,action,subject,before,after\r\n/);
+  for (const action of [
+    "machine.create",
+    "machine.enrol",
+    "machine.token",
+    "key.create",
+    "key.revoke",
+    "release.create",
+    "rollout.create",
+  ]) {
+    assert.ok(csv.text.includes(`,${action},`), action);
+  }
+  assert.ok(!/nf[ke]_[0-9a-f]{12}_/.test(csv.text));
+});
+
+test("lists come in pages that miss nothing, and filter by tag", async () => {
+  const names: string[] = [];
+  for (let cursor = ""; ; ) {
+    const page = await plane.admin("GET", `/machines?limit=2${cursor === "" ? "" : `&cursor=${cursor}`}`);
+    names.push(...page.items.map(({ name }: { name: string }) => name));
+    if (page.next === null) break;
+    cursor = page.next;
+  }
+  assert.deepEqual(names, [...new Set(names)].sort());
+  assert.ok(names.includes("web") && names.includes("db"));
+  const tagged = await plane.admin("GET", "/machines?tag=site:berlin");
+  assert.deepEqual(
+    tagged.items.map(({ name }: { name: string }) => name),
+    ["web"],
+  );
+});
+
+test("a body that is too large, too deep, not JSON, or not UTF-8 is refused, and said so", async () => {
+  const key = keys.admin;
+  const cases: readonly (readonly [number, string | Buffer, Readonly<Record<string, string>>])[] = [
+    [413, "x".repeat(300_000), {}],
+    [400, `{"a":${"[".repeat(50)}${"]".repeat(50)}}`, {}],
+    [400, "{", {}],
+    [400, Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), {}],
+    [415, "{}", { "Content-Type": "text/plain" }],
+    [422, '{"name":"x","__proto__":{"admin":true}}', {}],
+    [422, '{"name":"x","constructor":1}', {}],
+    [422, "null", {}],
+  ];
+  for (const [status, raw, headers] of cases) {
+    const answered = await plane.ask("POST", "/machines", { key, raw, headers });
+    assert.equal(answered.status, status, answered.text);
+    assert.equal(answered.headers["content-type"], "application/problem+json");
+    assert.ok(problem.safeParse(answered.json).success, answered.text);
+  }
+  // Nobody's body is read at all.
+  assert.equal((await plane.ask("POST", "/machines", { raw: "x".repeat(300_000) })).status, 401);
+});
+
+test("a client that is slow holds no connection for ever, and disturbs nobody", async () => {
+  const socket = connect({ host: "127.0.0.1", port: plane.plane.port, ca: plane.plane.authority });
+  socket.write("POST /api/v1/agent/enrol HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Slow: ");
+  const closed = new Promise((resolve) => socket.on("close", resolve));
+  socket.on("error", () => {}).resume();
+  assert.equal((await plane.ask("GET", "/health")).status, 200);
+  await closed;
+});
+
+test("a client that goes away in the middle of its body is no fault of the control plane", async () => {
+  const socket = connect({ host: "127.0.0.1", port: plane.plane.port, ca: plane.plane.authority });
+  socket.on("error", () => {}).resume();
+  const head = [
+    "POST /api/v1/agent/enrol HTTP/1.1",
+    "Host: localhost",
+    "Content-Type: application/json",
+    "Content-Length: 100",
+  ];
+  socket.write(`${head.join("\r\n")}\r\n\r\n{`);
+  await new Promise((later) => setTimeout(later, 200));
+  socket.destroy();
+  await new Promise((later) => setTimeout(later, 200));
+  assert.deepEqual(plane.log, []);
+});
+
+test("whoever runs Prometheus reads how the fleet is, with a key", async () => {
+  assert.equal((await plane.ask("GET", "/metrics")).status, 401);
+  const { text } = await plane.ask("GET", "/metrics", { key: keys.readonly });
+  assert.match(text, /^nixfleet_machines\{lifecycle="active",outcome="healthy"\} 2$/m);
+  assert.match(text, /^nixfleet_rollouts\{status="done"\} 1$/m);
+});
+
+test("the OpenAPI document has every route, and is served", async () => {
+  const { json } = await plane.ask("GET", "/api/v1/openapi.json");
+  assert.deepEqual(json, JSON.parse(JSON.stringify(openApi(json.info.version))));
+  const operations = Object.values<Record<string, unknown>>(json.paths).flatMap((one) => Object.keys(one));
+  assert.equal(operations.length, ROUTES.length);
+});

@@ -1,0 +1,108 @@
+/** The database keeps what the rollout engine decides, as the engine in memory does: SQLite and PostgreSQL, in the same histories. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import fc from "fast-check";
+import { type Database, openDatabase } from "../../src/control/store/database.ts";
+import { isConflict } from "../../src/control/store/engine.ts";
+import { Leader, TAKEOVER } from "../../src/control/store/leader.ts";
+import { createMachine, fetchTarget, forgetMachine } from "../../src/control/store/machines.ts";
+import { forgetOld } from "../../src/control/store/retention.ts";
+import { history } from "./histories.ts";
+import { postgresServer, type Server } from "./postgres.ts";
+import { Recorded } from "./recorded.ts";
+
+const AT = "2026-11-27T00:00:00.000Z";
+
+const server: Server = await postgresServer();
+after(() => server[Symbol.asyncDispose]());
+const DATABASES = [
+  { name: "SQLite", open: async () => await openDatabase(":memory:"), runs: 80 },
+  { name: "PostgreSQL", open: async () => await openDatabase(await server.database()), runs: 20 },
+];
+
+for (const { name, open, runs } of DATABASES) {
+  test(`${name} keeps in random histories what the engine in memory keeps`, async () => {
+    await using db = await disposable(open());
+    await fc.assert(
+      fc.asyncProperty(history, async ({ machines, plan, events }) => {
+        const recorded = new Recorded(db.database, machines);
+        await recorded.begin(plan);
+        for (const event of events) await recorded.happens(event);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test(`${name}: one instance runs the rollouts, and another takes over when it falls silent, and no sooner`, async () => {
+    await using db = await disposable(open());
+    const [one, other] = [new Leader(db.database, "one"), new Leader(db.database, "other")];
+    assert.equal(await one.lead(1000, 0), 0);
+    assert.equal(await one.lead(1030, 0), 30);
+    assert.equal(await other.lead(99_000, 0), null);
+    assert.equal(await one.lead(1040, 0), 40);
+    assert.equal(await other.lead(99_000, TAKEOVER + 1), null);
+    assert.equal(await other.lead(99_000, 2 * TAKEOVER), null);
+    // Its computer's clock is another one: no time has passed because of that.
+    assert.equal(await other.lead(99_000, 2 * TAKEOVER + 2), 40);
+    assert.equal(await db.database.transaction().execute((change) => one.holds(change)), false);
+    assert.equal(await one.lead(1050, 0), null);
+    await other.resign();
+    assert.equal(await one.lead(1060, 0), 40);
+  });
+
+  test(`${name}: a machine is in one rollout at a time, whatever the code does`, async () => {
+    await using db = await disposable(open());
+    await db.database.transaction().execute((change) => createMachine(change, "web", AT));
+    const release = { id: "r", sequence: 1, commit_id: null, created: AT, note: "" };
+    await db.database.insertInto("releases").values(release).execute();
+    const rest = { release: "r", status: "running", why: "", version: 0, wave: 0, request: "{}", created: AT } as const;
+    for (const id of ["a", "b"]) {
+      await db.database
+        .insertInto("rollouts")
+        .values({ id, ...rest, created_by: "test" })
+        .execute();
+    }
+    const member = { machine: "web", closure: "c", state: "waiting", forgiven: 0, live: 1 } as const;
+    await db.database
+      .insertInto("members")
+      .values({ rollout: "a", ...member })
+      .execute();
+    await assert.rejects(
+      db.database
+        .insertInto("members")
+        .values({ rollout: "b", ...member })
+        .execute(),
+      isConflict,
+    );
+  });
+
+  test(`${name}: the number of an order is never given twice, also to a machine that was forgotten and comes back`, async () => {
+    await using db = await disposable(open());
+    const change = db.database.transaction();
+    await change.execute((tx) => createMachine(tx, "web", AT));
+    await db.database.updateTable("machines").set({ change: 41 }).execute();
+    assert.equal(await db.database.transaction().execute((tx) => forgetMachine(tx, "web")), true);
+    await db.database.transaction().execute((tx) => createMachine(tx, "web", AT));
+    assert.equal((await db.database.transaction().execute((tx) => fetchTarget(tx, "web")))?.change, 42);
+  });
+
+  test(`${name}: what grows is forgotten by its age`, async () => {
+    await using db = await disposable(open());
+    const now = Date.parse(AT);
+    for (const days of [0, 10, 100]) {
+      const at = new Date(now - days * 86_400_000).toISOString();
+      await db.database.insertInto("events").values({ at, machine: "m", kind: "healthy", detail: "{}" }).execute();
+      await db.database.insertInto("audit").values({ at, who: "w", action: "a", subject: "s" }).execute();
+    }
+    await forgetOld(db.database, { events: 30, audit: 90 }, now);
+    assert.equal((await db.database.selectFrom("events").selectAll().execute()).length, 2);
+    assert.equal((await db.database.selectFrom("audit").selectAll().execute()).length, 2);
+    await forgetOld(db.database, { events: 5, audit: 90 }, now);
+    assert.equal((await db.database.selectFrom("events").selectAll().execute()).length, 1);
+  });
+}
+
+async function disposable(opening: Promise<Database>) {
+  const database = await opening;
+  return { database, [Symbol.asyncDispose]: () => database.destroy() };
+}

@@ -24,6 +24,7 @@ export function addControlPlaneCommand(program: Command<[], OptionValues, Option
     .option("--ask-every <seconds>", "how often an agent asks what to run", "60")
     .option("--keep-events <days>", "how long what machines said is kept", "30")
     .option("--keep-audit <days>", "how long the audit log is kept", "365")
+    .option("--keep-rollouts <days>", "how long rollouts that are over are kept, and releases of no rollout", "90")
     .option("--first-key-file <file>", "write the first API key into this file, and print it nowhere")
     .action(async (action = "serve", file, options) =>
       (await import("./control-plane.ts")).controlPlaneCommand(action, file, options),

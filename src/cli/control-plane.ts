@@ -18,6 +18,7 @@ interface Options {
   readonly askEvery: string;
   readonly keepEvents: string;
   readonly keepAudit: string;
+  readonly keepRollouts: string;
   readonly firstKeyFile?: string;
 }
 
@@ -45,7 +46,11 @@ async function serve(options: Options): Promise<void> {
     port,
     names: options.name ?? [...new Set([hostname(), "localhost", "127.0.0.1"])],
     askAgain: seconds("--ask-every", options.askEvery),
-    retention: { events: days("--keep-events", options.keepEvents), audit: days("--keep-audit", options.keepAudit) },
+    retention: {
+      events: days("--keep-events", options.keepEvents),
+      audit: days("--keep-audit", options.keepAudit),
+      rollouts: days("--keep-rollouts", options.keepRollouts),
+    },
     log: say,
   });
   print(`listens at ${host}:${plane.port}; its authority is ${join(options.state, CERTIFICATE_FILE)}`);

@@ -51,7 +51,7 @@ export class Plane {
       port: 0,
       names: ["localhost", "127.0.0.1"],
       askAgain: 60,
-      retention: { events: 30, audit: 365 },
+      retention: { events: 30, audit: 365, rollouts: 90 },
       log: (line) => log.push(line),
     });
     return new Plane(plane, folder, log);

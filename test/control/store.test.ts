@@ -94,11 +94,53 @@ for (const { name, open, runs } of DATABASES) {
       await db.database.insertInto("events").values({ at, machine: "m", kind: "healthy", detail: "{}" }).execute();
       await db.database.insertInto("audit").values({ at, who: "w", action: "a", subject: "s" }).execute();
     }
-    await forgetOld(db.database, { events: 30, audit: 90 }, now);
+    await forgetOld(db.database, { events: 30, audit: 90, rollouts: 90 }, now);
     assert.equal((await db.database.selectFrom("events").selectAll().execute()).length, 2);
     assert.equal((await db.database.selectFrom("audit").selectAll().execute()).length, 2);
-    await forgetOld(db.database, { events: 5, audit: 90 }, now);
+    await forgetOld(db.database, { events: 5, audit: 90, rollouts: 90 }, now);
     assert.equal((await db.database.selectFrom("events").selectAll().execute()).length, 1);
+  });
+
+  test(`${name}: a rollout that is over is forgotten by its age; one that has a machine yet, and the newest, stay`, async () => {
+    await using db = await disposable(open());
+    const { database } = db;
+    const now = Date.parse(AT);
+    const daysAgo = (days: number) => new Date(now - days * 86_400_000).toISOString();
+    await database.transaction().execute((change) => createMachine(change, "web", AT));
+    const over = { status: "done", why: "", version: 0, wave: 0, request: "{}", created_by: "test" } as const;
+    for (let number = 0; number < 30; number++) {
+      const [id, created] = [String(number).padStart(2, "0"), daysAgo(1000 - number)];
+      await database
+        .insertInto("releases")
+        .values({ id, sequence: number, commit_id: null, created, note: "" })
+        .execute();
+      await database
+        .insertInto("rollouts")
+        .values({ id, release: id, created, ...over })
+        .execute();
+      const member = { rollout: id, machine: "web", closure: "c", state: "healthy", forgiven: 0 } as const;
+      await database
+        .insertInto("members")
+        .values({ ...member, live: number === 3 ? 1 : 0 })
+        .execute();
+    }
+    await database.updateTable("rollouts").set({ status: "paused" }).where("id", "=", "05").execute();
+    const kept = async (rollouts: number) => {
+      await forgetOld(database, { events: 30, audit: 30, rollouts }, now);
+      const ids = await database.selectFrom("rollouts").select("id").orderBy("id").execute();
+      const releases = await database.selectFrom("releases").select("id").orderBy("id").execute();
+      const members = await database.selectFrom("members").select("rollout").orderBy("rollout").execute();
+      assert.deepEqual(releases, ids);
+      assert.deepEqual(
+        members.map(({ rollout }) => rollout),
+        ids.map(({ id }) => id),
+      );
+      return ids.map(({ id }) => id);
+    };
+    assert.equal((await kept(1000)).length, 30);
+    assert.equal((await kept(999)).at(0), "01");
+    const newest = Array.from({ length: 20 }, (_, index) => String(index + 10));
+    assert.deepEqual(await kept(90), ["03", "05", ...newest]);
   });
 }
 

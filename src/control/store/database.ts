@@ -1,5 +1,5 @@
 /** The control plane's database: SQLite in a file, or PostgreSQL for several instances. */
-import { Kysely, PostgresDialect, SqliteDialect, type Transaction } from "kysely";
+import { type Dialect, Kysely, PostgresDialect, SqliteDialect, type Transaction } from "kysely";
 import { Migrator } from "kysely/migration";
 import { UserError } from "../../errors.ts";
 import { MIGRATIONS } from "./migrations.ts";
@@ -15,10 +15,16 @@ export type Change = Transaction<Schema>;
  * @throws UserError if it cannot be opened, or a newer version of NixFleet has written it
  */
 export async function openDatabase(where: string): Promise<Database> {
-  const dialect = /^postgres(ql)?:\/\//.test(where)
+  return await migrated(new Kysely<Schema>({ dialect: await dialectOf(where) }));
+}
+
+export async function dialectOf(where: string): Promise<Dialect> {
+  return /^postgres(ql)?:\/\//.test(where)
     ? await postgres(where)
     : new SqliteDialect({ database: async () => openSqlite(where) });
-  const database = new Kysely<Schema>({ dialect });
+}
+
+async function migrated(database: Database): Promise<Database> {
   try {
     await migrate(database);
   } catch (error) {

@@ -54,6 +54,12 @@ export const controlPlane = defineModule(
           retention: {
             events: mkOption({ type: days, default: 30, description: "How many days it keeps what machines said." }),
             audit: mkOption({ type: days, default: 365, description: "How many days it keeps who changed what." }),
+            rollouts: mkOption({
+              type: days,
+              default: 90,
+              description:
+                "How many days it keeps rollouts that are over, and releases of no rollout. The newest 20 of each stay.",
+            }),
           },
         },
       },
@@ -80,6 +86,7 @@ export const controlPlane = defineModule(
                 ...["control-plane", "--state", FOLDER, "--first-key-file", `${FOLDER}/first-key`],
                 ...["--listen", listen, "--ask-every", `${askEvery}`],
                 ...["--keep-events", `${retention.events}`, "--keep-audit", `${retention.audit}`],
+                ...["--keep-rollouts", `${retention.rollouts}`],
                 ...(database === null ? [] : ["--database", database]),
                 ...(names.length === 0 ? [] : ["--name", ...names]),
               ),

@@ -82,7 +82,7 @@ export async function enrolAll(agents: readonly SimulatedAgent[], at: At, perSec
   const begin = performance.now();
   await Promise.all(
     agents.map(async (agent, index) => {
-      await later((index * 1000) / perSecond - (performance.now() - begin));
+      await later(Math.max(0, (index * 1000) / perSecond - (performance.now() - begin)));
       await agent.enrol(at, measured);
     }),
   );
@@ -101,7 +101,7 @@ export async function pollAll(
     agents.map(async (agent, index) => {
       for (let turn = 0; turn < times; turn++) {
         const due = (index / agents.length + turn) * every * 1000 - (performance.now() - begin);
-        if (due > 0) await later(due);
+        await later(Math.max(0, due));
         await agent.poll(at, measured);
       }
     }),

@@ -1,11 +1,16 @@
 /** Whatever is sent to the API: no answer is a fault of ours, and none tells of our insides. The requests are made from its own document. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { openApi } from "../../src/control/api/openapi.ts";
 import { problem } from "../../src/wire/problem.ts";
 import { type Answered, Plane, reportOf } from "./plane.ts";
 import { postgresServer } from "./postgres.ts";
+
+setFlagsFromString("--expose-gc");
+const collect: () => void = runInNewContext("gc");
 
 const server = await postgresServer();
 const planes = [
@@ -147,6 +152,29 @@ for (const { name, plane, runs } of planes) {
     );
   });
 }
+
+test("what strangers send leaves nothing in memory", async () => {
+  const [{ plane } = assert.fail()] = planes;
+  const large = "x".repeat(250_000);
+  const round = async () => {
+    for (let number = 0; number < 50; number++) {
+      const key = number % 2 === 0 ? plane.key : `nfk_${String(number).padStart(12, "0")}_${"A".repeat(43)}`;
+      await plane.ask("POST", "/machines", { key, raw: JSON.stringify({ name: `${number}${large}` }) });
+      await plane.ask("POST", `/agent/enrol?${number}`, { raw: `{"version":1,"machine":"m${number}",` });
+      await plane.ask("GET", `/machines/${number}?${number}=${number}`, {
+        key,
+        headers: { [`X-${number}`]: large.slice(0, 9000) },
+      });
+      await plane.ask("GET", `/${number}`, {});
+    }
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  await round();
+  const before = await round();
+  const grown = (await round()) - before;
+  assert.ok(grown < 512 * 1024, `200 requests leave ${(grown / 1024).toFixed(0)} KiB`);
+});
 
 function harmless({ status, text, json, headers }: Answered): void {
   assert.ok(status < 500, text);

@@ -3,10 +3,13 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { connect } from "node:tls";
 import { openApi } from "../../src/control/api/openapi.ts";
 import { ROUTES } from "../../src/control/api/routes.ts";
+import { SLOWEST } from "../../src/control/api/server.ts";
+import { authorityOf } from "../../src/control/state-folder.ts";
 import { releaseIdOf } from "../../src/release/release-id.ts";
 import { problem } from "../../src/wire/problem.ts";
 import { keyAndRequest, Plane, reportOf, selfSigned } from "./plane.ts";
@@ -21,6 +24,38 @@ const keys = {
 };
 const web = await plane.enrolled("web");
 const db = await plane.enrolled("db");
+
+const head = [
+  "POST /api/v1/machines HTTP/1.1",
+  "Host: localhost",
+  `Authorization: Bearer ${plane.key}`,
+  "Content-Type: application/json",
+  "Content-Length: 1000",
+].join("\r\n");
+// They take their time while the other tests run.
+const slowHead = dripping(head);
+const slowBody = dripping(`${head}\r\n\r\n{"name": "slow", "tags": [`);
+
+/** A client that sends one more byte now and then, until it is shut out. */
+function dripping(begin: string) {
+  const socket = connect({ host: "127.0.0.1", port: plane.plane.port, ca: plane.plane.authority });
+  let answered = "";
+  socket
+    .on("error", () => {})
+    .on("data", (part) => {
+      answered += String(part);
+    });
+  socket.write(begin);
+  const drip = setInterval(() => socket.write(" "), 500);
+  const began = performance.now();
+  const closed = new Promise<number>((resolve) => {
+    socket.on("close", () => {
+      clearInterval(drip);
+      resolve(performance.now() - began);
+    });
+  });
+  return { closed, answered: () => answered };
+}
 
 function closureOf(machine: string, digit = "1"): string {
   return `/nix/store/${digit.repeat(32)}-nixfleet-${machine}`;
@@ -73,6 +108,58 @@ test("every route lets in whoever it is for, and nobody else", async () => {
   assert.deepEqual(plane.log, []);
 });
 
+test("no route lets in a key or a certificate that is expired, revoked, unknown, forged, or of another machine", async () => {
+  const file = new DatabaseSync(join(plane.folder.path, "fleet.db"), { timeout: 10_000 });
+  const day = 86_400_000;
+  const [past, future] = [new Date(Date.now() - 1000).toISOString(), new Date(Date.now() + day).toISOString()];
+  const key = async (column?: "expires" | "revoked") => {
+    const made = await plane.admin("POST", "/keys", { name: "bad", role: "admin" });
+    if (column !== undefined) file.prepare(`update keys set ${column} = ? where id = ?`).run(past, made.id);
+    return String(made.key);
+  };
+  const authority = await authorityOf(plane.folder.path, Date.now());
+  /** As the control plane issues them; what its database says of it is another matter. */
+  const certificate = async (
+    issuedAt: number,
+    row: { machine: string; expires: string; revoked: string | null } | null,
+  ) => {
+    const own = await keyAndRequest(plane.folder.path, "bad");
+    const issued = (await authority.agentCertificate(own.request, "web", issuedAt)) ?? assert.fail();
+    const insert = file.prepare("insert into certificates (serial, machine, expires, revoked) values (?, ?, ?, ?)");
+    if (row !== null) insert.run(issued.serial, row.machine, row.expires, row.revoked);
+    return { certificate: issued.certificate, key: own.key };
+  };
+  const good = { machine: "web", expires: future, revoked: null };
+  const owned = await authority.serverCertificate(["web"], Date.now());
+  const bad: Readonly<Record<string, Parameters<Plane["ask"]>[2]>> = {
+    "an expired key": { key: await key("expires") },
+    "a revoked key": { key: await key("revoked") },
+    "a key that is not": { key: `nfk_${"0".repeat(12)}_${"A".repeat(43)}` },
+    "an expired certificate": { certificate: await certificate(Date.now() - 31 * day, good) },
+    "one that is not good yet": { certificate: await certificate(Date.now() + day, good) },
+    "one that the database has as expired": { certificate: await certificate(Date.now(), { ...good, expires: past }) },
+    "a revoked one": { certificate: await certificate(Date.now(), { ...good, revoked: past }) },
+    "one that the database has not": { certificate: await certificate(Date.now(), null) },
+    "one that the database has for another": { certificate: await certificate(Date.now(), { ...good, machine: "db" }) },
+    "a server's": { certificate: owned },
+    "one signed by itself": { certificate: await selfSigned(plane.folder.path, "web", "7f") },
+  };
+  assert.equal((await plane.ask("GET", "/machines", { key: await key() })).status, 200);
+  assert.equal(
+    (await plane.ask("GET", "/agent/desired", { certificate: await certificate(Date.now(), good) })).status,
+    200,
+  );
+  for (const { method, path, who } of ROUTES) {
+    if (who === "anyone") continue;
+    for (const [what, asking] of Object.entries(bad)) {
+      const { status, text } = await plane.ask(method.toUpperCase(), pathOf(path), asking);
+      assert.equal(status, 401, `${method} ${path} with ${what}: ${text}`);
+    }
+  }
+  file.close();
+  assert.deepEqual(plane.log, []);
+});
+
 test("a readonly key changes nothing", () => {
   for (const { method, path, who } of ROUTES) {
     if (who === "readonly") assert.equal(method, "get", path);
@@ -115,6 +202,11 @@ test("a token enrols once, the machine that it is for, and soon", async () => {
   assert.equal(await enrol("late", good), 201);
   assert.equal(await enrol("late", good), 403);
   assert.equal(await enrol("late", "nfe_0"), 403);
+  const slow = await token();
+  const file = new DatabaseSync(join(plane.folder.path, "fleet.db"), { timeout: 10_000 });
+  file.prepare("update tokens set expires = ?").run(new Date(Date.now() - 1).toISOString());
+  file.close();
+  assert.equal(await enrol("late", slow), 403);
   assert.equal((await plane.admin("GET", "/machines/late")).lifecycle, "active");
 });
 
@@ -295,15 +387,6 @@ test("a body that is too large, too deep, not JSON, or not UTF-8 is refused, and
   assert.equal((await plane.ask("POST", "/machines", { raw: "x".repeat(300_000) })).status, 401);
 });
 
-test("a client that is slow holds no connection for ever, and disturbs nobody", async () => {
-  const socket = connect({ host: "127.0.0.1", port: plane.plane.port, ca: plane.plane.authority });
-  socket.write("POST /api/v1/agent/enrol HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Slow: ");
-  const closed = new Promise((resolve) => socket.on("close", resolve));
-  socket.on("error", () => {}).resume();
-  assert.equal((await plane.ask("GET", "/health")).status, 200);
-  await closed;
-});
-
 test("a client that goes away in the middle of its body is no fault of the control plane", async () => {
   const socket = connect({ host: "127.0.0.1", port: plane.plane.port, ca: plane.plane.authority });
   socket.on("error", () => {}).resume();
@@ -332,4 +415,13 @@ test("the OpenAPI document has every route, and is served", async () => {
   assert.deepEqual(json, JSON.parse(JSON.stringify(openApi(json.info.version))));
   const operations = Object.values<Record<string, unknown>>(json.paths).flatMap((one) => Object.keys(one));
   assert.equal(operations.length, ROUTES.length);
+});
+
+test("a client that is slow holds no connection for ever, disturbs nobody, and nothing of its body is done", async () => {
+  for (const { closed, answered } of [slowHead, slowBody]) {
+    assert.ok((await closed) < SLOWEST + 10_000);
+    assert.match(answered(), /^HTTP\/1\.1 408 |^$/);
+  }
+  assert.equal((await plane.ask("GET", "/machines/slow", { key: plane.key })).status, 404);
+  assert.deepEqual(plane.log, []);
 });

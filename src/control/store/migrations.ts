@@ -2,7 +2,10 @@
 import { type Kysely, SqliteAdapter, sql } from "kysely";
 import type { Migration } from "kysely/migration";
 
-export const MIGRATIONS: Record<string, Migration> = { "0001-fleet": { up: fleet } };
+export const MIGRATIONS: Record<string, Migration> = {
+  "0001-fleet": { up: fleet },
+  "0002-large": { up: large },
+};
 
 async function fleet(db: Kysely<unknown>): Promise<void> {
   const sqlite = db.getExecutor().adapter instanceof SqliteAdapter;
@@ -48,6 +51,25 @@ async function fleet(db: Kysely<unknown>): Promise<void> {
     "insert into clock values (1, 0, 0, 0)",
     "create table leader (id integer primary key, holder text not null, beat bigint not null)",
     "insert into leader values (1, '', 0)",
+  ];
+  for (const statement of statements) await sql.raw(statement).execute(db);
+}
+
+/** Lists and counts that take no longer with 100,000 machines and years of history. */
+async function large(db: Kysely<unknown>): Promise<void> {
+  const statements = [
+    // What a fleet is counted by, without its rows, which are wide.
+    "create index machines_by_state on machines (lifecycle, outcome_kind, name)",
+    "create index machines_by_outcome on machines (outcome_kind, name)",
+    "create index members_by_state on members (rollout, state, forgiven)",
+    // When a machine is forgotten, its places in old rollouts are.
+    "create index members_by_machine on members (machine)",
+    "create index rollouts_by_release on rollouts (release)",
+    "create index audit_by_who on audit (who, id)",
+    "create index audit_by_action on audit (action, id)",
+    "create index audit_by_subject on audit (subject, id)",
+    "alter table releases add column hosts bigint not null default 0",
+    "update releases set hosts = (select count(*) from release_hosts where release_hosts.release = releases.id)",
   ];
   for (const statement of statements) await sql.raw(statement).execute(db);
 }

@@ -10,7 +10,7 @@ export interface Schema {
   machines: MachineRow;
   machine_tags: { machine: string; tag: string };
   rejections: { machine: string; release: string; why: string; at: string };
-  releases: { id: string; sequence: number; commit_id: string | null; created: string; note: string };
+  releases: ReleaseRow;
   release_hosts: { release: string; machine: string; closure: string };
   rollouts: RolloutRow;
   members: MemberRow;
@@ -43,6 +43,16 @@ export interface MachineRow {
   /** What kind it is, to count by. */
   outcome_kind: string | null;
   report: string | null;
+}
+
+export interface ReleaseRow {
+  id: string;
+  sequence: number;
+  commit_id: string | null;
+  created: string;
+  note: string;
+  /** How many. */
+  hosts: Generated<number>;
 }
 
 export interface RolloutRow {

@@ -41,13 +41,20 @@ async function textBody(request: IncomingMessage, limit: number): Promise<string
   }
 }
 
-/** Counts brackets outside of strings, which is enough to know before the text is parsed. */
+/** Counts brackets outside of strings, before the text is parsed. One pass: whatever somebody sends, it takes no longer than its length. */
 function isDeep(text: string): boolean {
   let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]/gs)) {
-    if (token === "[" || token === "{") depth += 1;
-    else if (token === "]" || token === "}") depth -= 1;
-    if (depth > DEEPEST) return true;
+  let inString = false;
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index];
+    if (inString) {
+      if (character === "\\") index += 1;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === "[" || character === "{") {
+      depth += 1;
+      if (depth > DEEPEST) return true;
+    } else if (character === "]" || character === "}") depth -= 1;
   }
   return false;
 }

@@ -1,6 +1,6 @@
 /** What a partition table is made of, whatever its partitions hold. */
 import { command, type DiskCommand } from "./content-type.ts";
-import type { Extent } from "./extent.ts";
+import { type Extent, type Share, WHOLE } from "./extent.ts";
 import { mbrCode, type PartitionType, partitionGuid } from "./partition-types.ts";
 import { MIB } from "./size.ts";
 
@@ -28,24 +28,55 @@ export interface Table {
  * one that shortens it, since sfdisk alone knows where the end is, and one with the partitions after it.
  */
 export function partitionCommands({ partitions, table }: Table, device: string): readonly DiskCommand[] {
-  const sfdisk = (does: string, args: readonly string[], lines: readonly string[]): DiskCommand => ({
-    ...command(does, "sfdisk", ["--quiet", "--lock", ...args, "--", device]),
-    input: lines.map((line) => `${line}\n`).join(""),
-  });
-  const line = table === "dos" ? mbrLine : partitionLine;
+  const isPlaced = partitions.some(({ share }) => share !== undefined);
+  const sfdisk = (does: string, args: readonly string[], lines: readonly string[]): DiskCommand => {
+    const words = ["--quiet", "--lock", ...args, "--", device];
+    return {
+      ...(isPlaced ? command(does, "sh", ["-c", PLACING, device, ...words]) : command(does, "sfdisk", words)),
+      input: lines.map((line) => `${line}\n`).join(""),
+    };
+  };
+  const header = `label: ${table ?? "gpt"}`;
+  const describe = table === "dos" ? mbrLine : partitionLine;
+  const line = (partition: TablePartition<unknown>) =>
+    `${isPlaced ? `${placeWords(partition.share)} ` : ""}${describe(partition)}`;
   let number = 0;
   return runs(partitions).flatMap((run, index) => {
     number += run.length;
     const leaves = run.at(-1)?.leaves ?? 0;
     return [
       index === 0
-        ? sfdisk("write the partition table", ["--wipe=always", WIPE], [`label: ${table ?? "gpt"}`, ...run.map(line)])
+        ? sfdisk(
+            "write the partition table",
+            ["--wipe=always", WIPE],
+            [isPlaced ? `${placeWords()} ${header}` : header, ...run.map(line)],
+          )
         : sfdisk("add the partitions after that", ["--append", WIPE], run.map(line)),
       ...(leaves === 0
         ? []
         : [sfdisk(`leave ${leaves / MIB}M at the end`, [`--partno=${number}`], [`size=-${leaves / MIB}MiB`])]),
     ];
   });
+}
+
+/**
+ * Hands lines to sfdisk, and says in MiB what they have in shares of the disk: a line begins with two places, each in hundredths
+ * of a percent and MiB more. In `$0` is the disk.
+ */
+const PLACING = `
+mib=$(($(blockdev --getsize64 "$0") / 1048576))
+while read -r part more part2 more2 line; do
+  if [ "$part" != - ]; then
+    begins=$((mib * part / ${WHOLE} + more))
+    line="$line, start=\${begins}MiB, size=$((mib * part2 / ${WHOLE} + more2 - begins))MiB"
+  fi
+  printf '%s\\n' "$line"
+done | sfdisk "$@"
+`.trim();
+
+function placeWords(share?: Share): string {
+  if (share === undefined) return "- - - -";
+  return [share.begins, share.ends].map(({ hundredths, bytes }) => `${hundredths} ${bytes / MIB}`).join(" ");
 }
 
 /** Else udev assembles what an old partition at the same place was a part of, before anybody can erase it. */

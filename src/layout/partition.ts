@@ -49,20 +49,21 @@ export const partitionType = submodule({
     type: types.nullOr(partitionSizeType),
     default: null,
     example: "8G",
-    description: "The size, in powers of 1024, or `100%` for the rest of the disk.",
+    description: "The size, in powers of 1024; a part of the disk, such as `50%`; or `100%` for its rest.",
   }),
   start: mkOption({
     type: types.nullOr(startType),
     default: null,
     example: "1M",
-    description: "Where the partition begins, from the start of the disk. null: where the previous one ends.",
+    description:
+      "Where the partition begins, from the start of the disk (`1M`, `50%`). null: where the previous one ends.",
   }),
   end: mkOption({
     type: types.nullOr(endType),
     default: null,
     example: "-10G",
     description:
-      "Instead of `size`: where the partition ends, from the start of the disk (`128M`) or before its end (`-10G`).",
+      "Instead of `size`: where the partition ends, from the start of the disk (`128M`, `50%`) or before its end (`-10G`).",
   }),
   type: mkOption({
     type: partitionCodeType,

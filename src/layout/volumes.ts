@@ -78,7 +78,7 @@ export const volumeGroupOption = mkOption({
             name: mkOption({ type: types.nullOr(types.str), default: null, description: "The name. null: the key." }),
             size: mkOption({
               type: types.strMatching(
-                /(?=.*[1-9])[0-9]+(\.[0-9]+)?([KMGTP](iB)?|%(FREE|VG|PVS)?)/,
+                /(?=.*[1-9])([0-9]+(\.[0-9]+)?[KMGTP](iB)?|([0-9]{1,2}|100)%(FREE|VG|PVS)?)/,
                 "a size such as 8G, or a part such as 100%FREE or 50%VG",
               ),
               example: "100%FREE",

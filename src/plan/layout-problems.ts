@@ -1,6 +1,7 @@
 /** Whether the partitions of one disk can be made. */
 import { contentType, layers } from "../layout/content.ts";
 import type { Problem } from "../layout/content-type.ts";
+import { FIRST, type Place, WHOLE } from "../layout/extent.ts";
 import { BOOTABLE, type DiskLayout, type PartitionLayout } from "../layout/gpt.ts";
 import { mbrCode } from "../layout/partition-types.ts";
 import { formatSize, MIB } from "../layout/size.ts";
@@ -20,7 +21,7 @@ export interface Subject {
 
 export function layoutProblems(disk: DiskLayout): DiskProblem[] {
   const { name, partitions, imageSize } = disk;
-  const rest = partitions.filter(({ size, leaves }) => size === null && leaves === 0);
+  const rest = partitions.filter(({ size, leaves, share }) => size === null && leaves === 0 && share === undefined);
   const about = (...ones: readonly PartitionLayout[]): Subject[] =>
     ones.map((one) => ({ disk: name, partition: one.name }));
   const whole = [{ disk: name }];
@@ -59,15 +60,23 @@ export function layoutProblems(disk: DiskLayout): DiskProblem[] {
       : []),
     ...spaceProblems(disk),
     ...(disk.table === "dos" ? mbrProblems(disk) : []),
-    ...(imageSize !== null && imageSize < requiredBytes(disk)
+    ...(requiredBytes(disk) === Number.POSITIVE_INFINITY
       ? [
           {
-            what: `disk ${name}: the partitions need ${formatSize(requiredBytes(disk))}, its image has ${formatSize(imageSize)}`,
-            fix: "make imageSize larger, or the partitions smaller",
+            what: `disk ${name}: the partitions take more than 100% of the disk`,
+            fix: 'make one smaller, or write size: "100%" in the last: the rest',
             subjects: whole,
           },
         ]
-      : []),
+      : imageSize !== null && imageSize < requiredBytes(disk)
+        ? [
+            {
+              what: `disk ${name}: the partitions need ${formatSize(requiredBytes(disk))}, its image has ${formatSize(imageSize)}`,
+              fix: "make imageSize larger, or the partitions smaller",
+              subjects: whole,
+            },
+          ]
+        : []),
     ...partitions.flatMap((partition) =>
       partitionProblems(partition).map((problem) => ({ option: "", ...problem, subjects: about(partition) })),
     ),
@@ -130,7 +139,7 @@ function partitionProblems(partition: PartitionLayout): readonly Problem[] {
   return [
     ...gptNameProblems(name),
     ...sizeProblems(size, minimum(partition)),
-    ...[partition.start ?? 0, partition.leaves]
+    ...[partition.start ?? partition.share?.begins.bytes ?? 0, partition.leaves]
       .filter((bytes) => bytes % MIB !== 0)
       .map((bytes) => ({
         option: bytes === partition.leaves ? "end" : "start",
@@ -215,15 +224,34 @@ function sizeProblems(size: number | null, least: number): readonly Problem[] {
   ];
 }
 
-/** The smallest device that a layout fits on, in bytes. */
+/** The smallest device that a layout fits on, in bytes; infinite: it fits on none. */
 export function requiredBytes({ partitions }: DiskLayout): number {
-  let end = MIB; // the alignment of the first partition, with the table before it
-  let atLeast = 0;
-  for (const partition of partitions) {
-    end = Math.max(end, partition.start ?? end) + (partition.size ?? minimum(partition));
-    atLeast = Math.max(atLeast, end + partition.leaves);
-  }
-  return Math.max(end, atLeast) + MIB; // and that of the last one, with the other copy
+  let end = FIRST;
+  const needed = partitions.flatMap((partition) => {
+    const { start, size, leaves, share } = partition;
+    const begins = share?.begins ?? (start === null ? end : { hundredths: 0, bytes: start });
+    const least = size ?? minimum(partition);
+    const ends = share?.ends ?? { ...begins, bytes: begins.bytes + least };
+    const needs = [
+      diskFor(end, begins, 0),
+      diskFor(begins, ends, least),
+      // The alignment of the last one, with the other copy of the table.
+      diskFor(ends, { hundredths: WHOLE, bytes: 0 }, leaves + MIB),
+    ];
+    end = ends;
+    return needs;
+  });
+  return Math.max(2 * MIB, ...needed);
+}
+
+/** The smallest disk on which so many bytes fit between two places. */
+function diskFor(from: Place, to: Place, bytes: number): number {
+  const missing = bytes - (to.bytes - from.bytes);
+  const part = (to.hundredths - from.hundredths) / WHOLE;
+  if (missing <= 0 && part >= 0) return 0;
+  if (part <= 0) return Number.POSITIVE_INFINITY;
+  // A place in percent is rounded down.
+  return part === 1 ? missing : (Math.ceil(missing / part / MIB) + Math.ceil(1 / part)) * MIB;
 }
 
 function minimum({ content }: PartitionLayout): number {

@@ -1,7 +1,7 @@
 /** The partitions of a disk, or of an array, as they are declared. */
 import { ProblemsError, problemsIn, UserError } from "../errors.ts";
 import { contentOf } from "../layout/content.ts";
-import { endOf, extentOf } from "../layout/extent.ts";
+import { endOf, extentOf, FIRST, type Place } from "../layout/extent.ts";
 import { BOOTABLE, type PartitionLayout } from "../layout/gpt.ts";
 import { partitionType } from "../layout/partition-types.ts";
 import { uuidOf } from "../layout/uuid.ts";
@@ -30,7 +30,7 @@ export function partitionLayouts(
   problems: PlanProblem[],
 ): readonly PartitionLayout[] {
   const partitions: PartitionLayout[] = [];
-  let end: number | null = FIRST;
+  let end: Place | null = FIRST;
   const inOrder = Object.entries(declared).sort(
     ([nameA, a], [nameB, b]) => a.priority - b.priority || (nameA < nameB ? -1 : 1),
   );
@@ -44,15 +44,12 @@ export function partitionLayouts(
   return partitions;
 }
 
-/** Where the first partition begins. */
-const FIRST = 1024 ** 2;
-
 function partitionLayout(
   { path, id, deviceAt, isMbr = false }: Table,
   key: string,
   index: number,
   declared: DeclaredPartition,
-  previous: { readonly end: number | null; readonly leaves: number },
+  previous: { readonly end: Place | null; readonly leaves: number },
 ): PartitionLayout {
   const { label, uuid, content, declaredAt } = declared;
   const name = label ?? declared.name ?? key;

@@ -109,6 +109,55 @@ test("partitions begin and end where start, end, negative and decimal sizes say,
   equal((await tableOf(shown.device))[2]?.[1], end + GIB - 200 * MIB - 3 * GIB);
 });
 
+test("partitions in percent have their part of a disk of any size", async () => {
+  const content = { type: "filesystem", format: "ext4", mountpoint: "/" };
+  const planned = (table: object) =>
+    planOfDevices({ disk: { main: { type: "disk", device: "/dev/vda", content: table } } }).disk.disks[0];
+  const sized = planned({
+    type: "gpt",
+    partitions: {
+      ESP: { size: "128M", type: "EF00", content: { type: "filesystem", format: "vfat" } },
+      'a "half" - -': { size: "50%", content },
+      swap: { size: "100M", priority: 8000, content: { type: "swap" } },
+      rest: { size: "100%" },
+    },
+  });
+  const placed = planned({
+    ...{ type: "table", format: "msdos" },
+    partitions: [
+      { name: "ESP", end: "10%", bootable: true, content: { type: "filesystem", format: "vfat" } },
+      { name: "root", start: "33.3%", end: "50%", content },
+      { name: "more", start: "50%", end: "-1G" },
+      { name: "swap", start: "-1G", end: "100%", content: { type: "swap" } },
+    ],
+  });
+  ok(sized !== undefined && placed !== undefined);
+  await using real = await emptyDisk(3 * GIB + 5000 * 512);
+  const sizes = async () =>
+    (await tableOf(real.device)).map((line) => line.slice(0, 2).map((bytes) => Number(bytes) / MIB));
+  await formatDisks([{ layout: sized, device: real.device }]);
+  const total = 3074;
+  deepEqual(await sizes(), [
+    [1, 128],
+    [129, total / 2],
+    [129 + total / 2, 100],
+    [229 + total / 2, total / 2 - 230],
+  ]);
+  deepEqual([await isFormatted(sized, real.device), await isFormatted(placed, real.device)], [true, false]);
+  await formatDisks([{ layout: placed, device: real.device }], { wipe: [real.device] });
+  deepEqual(await sizes(), [
+    [1, 306],
+    [1023, total / 2 - 1023],
+    [total / 2, total / 2 - 1024],
+    [total - 1024, 1023],
+  ]);
+  // The script of a dry run makes the same table on a disk of another size.
+  await using shown = await emptyDisk(2 * GIB);
+  const target = { kind: "devices", disks: [{ layout: sized, device: shown.device }] } as const;
+  await run("sh", [], { input: await dryRun({ modes: ["format"], under: "/mnt", target }) });
+  deepEqual((await tableOf(shown.device))[1]?.slice(0, 3), [129 * MIB, GIB, 'a "half" - -']);
+});
+
 test("an MBR is made as it is declared, is known again, and is no GPT with the same partitions", async () => {
   const list = (format: string) =>
     planOfDevices({

@@ -9,6 +9,7 @@ import type { SwapContent } from "../../src/layout/swap.ts";
 import { diskProblems as problemsOf } from "../../src/plan/disk-problems.ts";
 import { requiredBytes } from "../../src/plan/layout-problems.ts";
 import { encrypted, esp, layout, luksContent, plain, root, rootContent, subvolume } from "./disk-layout.ts";
+import { planOfDevices } from "./disko-examples.ts";
 
 const diskProblems = ({ disks }: { readonly disks: readonly DiskLayout[] }, kernel = "linux-image-amd64") =>
   problemsOf({ disks, nodev: [] }, { kernel });
@@ -180,6 +181,26 @@ for (const { what, partitions, says } of wrong) {
     match(lines.join("\n"), new RegExp(says.source, "m"));
   });
 }
+
+test("of partitions in percent, each has room on the smallest disk that is accepted", () => {
+  const swap = (label: string) => ({ content: { type: "swap", label } });
+  const root = { size: "100%", content: { type: "filesystem", format: "ext4", mountpoint: "/" } };
+  const least = (partitions: object) => {
+    const disk = {
+      main: { device: "/dev/vda", content: { partitions } },
+      other: { device: "/dev/vdb", content: { partitions: { root } } },
+    };
+    const [layout] = planOfDevices({ disk }).disk.disks;
+    return layout === undefined ? Number.NaN : requiredBytes(layout) / MIB;
+  };
+  // 25% of it is left for what follows, 1M at each end, and what is lost by rounding.
+  deepEqual(least({ a: { size: "75%", ...swap("a") }, b: { size: "100%", ...swap("b") } }), 16);
+  // Ten times what b needs.
+  deepEqual(least({ a: { size: "10%", content: { type: "filesystem", format: "vfat", mountpoint: "/a" } } }), 650);
+  // Where it begins is behind what is before it.
+  deepEqual(least({ a: { size: "100M", ...swap("a") }, b: { start: "50%", end: "-0", ...swap("b") } }), 204);
+  deepEqual(least({ a: { size: "100%", ...swap("a") } }), 3);
+});
 
 test("partitions that do not fit on the image that is declared are refused", () => {
   const said = diskProblems({ disks: [{ ...layout, imageSize: 300 * MIB }] }).map(({ what }) => what);

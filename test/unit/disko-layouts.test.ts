@@ -73,9 +73,29 @@ const refused: readonly (readonly [what: string, devices: object, says: string])
     "randomEncryption: the host finds this swap by the UUID",
   ],
   [
-    "a part of the disk in percent",
-    main([{ name: "x", end: "50%" }, rest], {}, MBR),
-    "\\.end: wanted .*no other part of a disk",
+    "more than the whole disk in percent",
+    main([{ name: "x", size: "60%", end: null }, { name: "y", size: "40%", end: null }, rest], {}, MBR),
+    "partitions\\.\\w+: the partitions before it take the whole disk[\\s\\S]*smaller",
+  ],
+  [
+    "a start in the partition before it, in percent",
+    main({ ESP, a: { size: "50%", priority: 200 }, root: { start: "50%", end: "-0", content: root.content } }),
+    'root: start = "50%": the partition before it ends at 50% and 501M[\\s\\S]*remove start',
+  ],
+  [
+    "an end that may be before the start",
+    main({ ESP, a: { end: "50%", priority: 200 }, root: { end: "20G", content: root.content } }),
+    'root: end = "20G": the partition begins at 50%',
+  ],
+  [
+    "two rests, of which a part in percent is before",
+    main({
+      ESP,
+      a: { size: "10%", priority: 200 },
+      b: { ...root, priority: 300 },
+      root: { size: "1G", priority: 9002 },
+    }),
+    "disk main: the partitions take more than 100% of the disk[\\s\\S]*the rest",
   ],
   [
     "a start that is not where the partition before it ends",
@@ -90,7 +110,7 @@ const refused: readonly (readonly [what: string, devices: object, says: string])
     'start = "-1G": the partition before it does not end there',
   ],
   ["a flag of parted that says nothing here", main([{ ...rest, flags: ["hidden"] }], {}, MBR), "flags.*no such flag"],
-  ["a size in percent", main({ root: { ...root, size: "50%" } }), `${PARTITION}root\\.size: wanted .*100%`],
+  ["a size of nothing", main({ root: { ...root, size: "0%" } }), `${PARTITION}root\\.size: wanted .*50%`],
   ["no size at all", main({ root: { content: root.content } }), `${PARTITION}root: neither size nor end`],
   [
     "an end before the start",

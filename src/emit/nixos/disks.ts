@@ -1,4 +1,5 @@
 /** The disks, for disko: its names and nesting are ours. */
+import { UserError } from "../../errors.ts";
 import type { ArrayContent } from "../../layout/array.ts";
 import { type Content, isUsedEarly, layers } from "../../layout/content.ts";
 import type { MountedFilesystem, PartitionRef } from "../../layout/content-type.ts";
@@ -13,7 +14,9 @@ import { type DiskPlan, encryptedContents, mountedFilesystems } from "../../plan
 import type { NixSet } from "../../scopes/on-nixos.ts";
 import type { Part } from "./part.ts";
 
+/** @throws UserError for a partition whose size disko cannot say */
 export function disksPart(plan: DiskPlan): Part {
+  refuseShares(plan);
   const early = mountedFilesystems(plan).filter(isNamedEarly);
   const deviceOf = (ref: PartitionRef) => memberDevice(plan, ref);
   const late = encryptedContents(plan).flatMap(({ luks, early }) =>
@@ -47,6 +50,25 @@ export function disksPart(plan: DiskPlan): Part {
     },
     lost: plan.disks.flatMap(({ partitions }) => partitions.flatMap(({ content }) => layers(content).flatMap(lostOf))),
   };
+}
+
+function refuseShares({ disks }: DiskPlan): void {
+  const tables = disks.flatMap(({ name, partitions }) => [
+    { of: `the disk ${name}`, partitions },
+    ...partitions.flatMap(({ content }) =>
+      layers(content).flatMap((one) =>
+        one.kind === "array" ? [{ of: `the array ${one.name}`, partitions: one.partitions }] : [],
+      ),
+    ),
+  ]);
+  for (const { of, partitions } of tables) {
+    const shared = partitions.find(({ share }) => share !== undefined);
+    if (shared === undefined) continue;
+    throw new UserError(
+      `disko cannot make the partition ${shared.name} of ${of}: it takes no part of a disk in percent`,
+      ['write its size and that of the partitions after it in M or G; only the last can have "100%", the rest'],
+    );
+  }
 }
 
 /** NixOS mounts these two early by itself. */

@@ -121,8 +121,12 @@ function isFilled({ content }: LuksContent): boolean {
 /** @param partition its name */
 export function luksContent(declared: ConfigOf<typeof luksOptions>, partition: string): LuksContent<PlainContent> {
   const { passwordFile, additionalKeyFiles, settings, enrollTpm2, tpm2Pcrs, content } = declared;
-  const label = declared.label ?? labelFrom(partition, LABEL);
-  const name = declared.name ?? label;
+  const own = declared.label ?? labelFrom(partition, LABEL);
+  const name = declared.name ?? own;
+  // Labels of their own: both are found by them.
+  const inner = content === null ? null : plainContent(content, name === own ? `${name}-open` : name, null);
+  const isTaken = declared.label === null && inner !== null && "label" in inner && inner.label === own;
+  const label = isTaken ? labelFrom(`${own}-luks`, LABEL) : own;
   return {
     // disko prefers the question to the file.
     ...{ kind: "luks", label, name, passwordFile: declared.askPassword ? null : passwordFile, additionalKeyFiles },
@@ -133,8 +137,7 @@ export function luksContent(declared: ConfigOf<typeof luksOptions>, partition: s
     },
     ...{ enrollTpm2, tpm2Pcrs },
     ...{ extraFormatArgs: words(declared.extraFormatArgs), extraOpenArgs: words(declared.extraOpenArgs) },
-    // A label of its own: both are found by it.
-    content: content === null ? null : plainContent(content, name === label ? `${name}-open` : name, null),
+    content: inner,
   };
 }
 

@@ -11,15 +11,25 @@ export interface Refusal {
   readonly instead: string;
 }
 
-/** An option that cannot be honoured. `harmless` are values that ask for nothing, such as a default of disko's. */
-export function refusedOption({ why, instead }: Refusal, harmless: readonly unknown[] = []): Option<null> {
+/**
+ * An option that cannot be honoured.
+ * @param harmless values that ask for nothing, such as a default of disko's, or what tells them
+ */
+export function refusedOption(
+  { why, instead }: Refusal,
+  harmless: readonly unknown[] | ((value: unknown) => boolean) = [],
+): Option<null> {
+  const isHarmless =
+    typeof harmless === "function"
+      ? harmless
+      : (value: unknown) => harmless.some((one) => JSON.stringify(one) === JSON.stringify(value));
   const type: OptionType<null> = {
     description: "nothing",
     accepts: () => true,
     merge(definitions, { path }) {
       for (const definition of definitions) {
         const { value } = definition;
-        if ([null, ...harmless].some((one) => JSON.stringify(one) === JSON.stringify(value))) continue;
+        if (value === null || isHarmless(value)) continue;
         throw refusal(path, definition, { why, instead });
       }
       return null;
@@ -56,12 +66,27 @@ const HOOK: Refusal = {
 /** Of every device type of disko's. */
 export const refusedHooks = {
   preCreateHook: refusedOption(HOOK, [""]),
-  postCreateHook: refusedOption(HOOK, [""]),
+  postCreateHook: refusedOption(HOOK, (value) => typeof value === "string" && (value === "" || isBlankSnapshot(value))),
   preMountHook: refusedOption(HOOK, [""]),
   postMountHook: refusedOption(HOOK, [""]),
   preUnmountHook: refusedOption(HOOK, [""]),
   postUnmountHook: refusedOption(HOOK, [""]),
 } as const;
+
+/**
+ * Whether commands do no more than take a snapshot of an empty subvolume, to boot from a copy of it each time: here the initrd
+ * makes a fresh root by itself.
+ */
+function isBlankSnapshot(commands: string): boolean {
+  const lines = commands.split("\n").map((line) => line.trim());
+  return lines.some((line) => SNAPSHOT.test(line)) && lines.every((line) => SNAPSHOT.test(line) || AROUND.test(line));
+}
+
+const PLAIN_WORDS = String.raw`( ["\w$@{}/.=,:-]+)+`;
+const SNAPSHOT = new RegExp(`^btrfs subvolume snapshot -r${PLAIN_WORDS}$`);
+const AROUND = new RegExp(
+  String.raw`^(#.*|set [-+\w]+( pipefail)?|\w+="?\$\(mktemp -d\)"?|(mount|umount|mkdir|rmdir)${PLAIN_WORDS}|trap '(umount|rm)${PLAIN_WORDS}(; ?rm${PLAIN_WORDS})?;?' EXIT|)$`,
+);
 
 const ZFS: Refusal = {
   why: "Debian's kernel has no ZFS, and an immutable closure cannot hold a module that the host compiles",
@@ -73,10 +98,18 @@ const BCACHEFS: Refusal = {
   instead: 'use type: "btrfs", which has subvolumes and compression too',
 };
 
+const BCACHE: Refusal = {
+  why: "nixfleet does not put one disk before another as a cache",
+  instead: "put the filesystem on the slow disk, and what has to be fast, such as /nix, on the other",
+};
+
 /** Types of content that disko has besides. */
 export const REFUSED_CONTENT: Readonly<Record<string, Refusal>> = {
   zfs: ZFS,
   bcachefs: BCACHEFS,
+  bcachefs_member: BCACHEFS,
+  bcache_backing: BCACHE,
+  bcache_cache: BCACHE,
 };
 
 /** What belongs to those. */
@@ -89,6 +122,7 @@ export const refusedContentOptions = {
 export const refusedDevices = {
   zpool: refusedOption(ZFS, [{}]),
   bcachefs_filesystems: refusedOption(BCACHEFS, [{}]),
+  bcache: refusedOption(BCACHE, [{}]),
 } as const;
 
 /** The device follows from where the content stands. */

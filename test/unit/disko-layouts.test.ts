@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { diskCommands } from "../../src/disk/commands.ts";
 import { diskScript } from "../../src/disk/script.ts";
 import { UserError } from "../../src/errors.ts";
+import { ownLabels } from "../../src/layout/content.ts";
 import { partitionType } from "../../src/layout/partition-types.ts";
 import { installParameters } from "../../src/payload/host/install.ts";
 import { diskWarnings } from "../../src/plan/disk-warnings.ts";
@@ -40,11 +41,38 @@ const rest = { name: "root", content: root.content };
 
 const PARTITION = "disko\\.devices\\.disk\\.main\\.content\\.partitions\\.";
 
+const ROOT = { "@root": { mountpoint: "/" } };
+const BLANK = `
+  set -euo pipefail
+  # for the rollback
+  MNT=$(mktemp -d)
+  mkdir -p "$MNT"
+  mount -t btrfs -o subvol=/ "$device" "$MNT"
+  trap 'umount "$MNT"; rm -rf "$MNT"' EXIT
+  btrfs subvolume snapshot -r "$MNT/@root" "$MNT/@root-blank"
+`;
+
+test("a hook that only takes a blank snapshot needs no running: the initrd makes a fresh root without one", () => {
+  planOfDevices(btrfs(ROOT, { postCreateHook: BLANK }));
+});
+
+test("a luks gives way to what it holds, where that declares the label of its partition", () => {
+  const content = { type: "filesystem", format: "ext4", mountpoint: "/", extraArgs: ["-L luks"] };
+  const [layout] = planOfDevices(luks({}, content)).disk.disks;
+  const labels = layout?.partitions.flatMap((one) => (one.content === null ? [] : ownLabels(one.content)));
+  deepEqual(labels, ["ESP", "luks-luks", "luks"]);
+});
+
 const refused: readonly (readonly [what: string, devices: object, says: string])[] = [
   [
     "a hook",
     main({ root: { ...root, content: { ...root.content, postCreateHook: "touch /x" } } }),
     `${PARTITION}root\\.content\\.postCreateHook = "touch /x": nixfleet does not run commands[\\s\\S]*remove it`,
+  ],
+  [
+    "a hook that does more than a blank snapshot",
+    btrfs(ROOT, { postCreateHook: `${BLANK}rm -rf /mnt/@root/*\n` }),
+    `${PARTITION}root\\.content\\.postCreateHook = [\\s\\S]*remove it`,
   ],
   ["a hook of a disk", main({ root }, { preMountHook: "x" }), "disk\\.main\\.preMountHook = "],
   ["a device of its own", main({ root: { ...root, device: "/dev/sdz" } }), `${PARTITION}root\\.device = `],
@@ -128,6 +156,11 @@ const refused: readonly (readonly [what: string, devices: object, says: string])
     `${PARTITION}root\\.end: it leaves 1G .* need 2G[\\s\\S]*write end: "-2048M"`,
   ],
   ["an unknown type of partition", main({ root: { ...root, type: "AB12" } }), 'root: type = "AB12"[\\s\\S]*GUID'],
+  [
+    "a disk as a cache",
+    { ...main({ root, x: { size: "1G", content: { type: "bcache_cache", name: "b" } } }), bcache: { b: {} } },
+    `${PARTITION}x\\.content\\.type = "bcache_cache": .*as a cache[\\s\\S]*the slow disk`,
+  ],
   ["a reserved attribute", main({ root: { ...root, attributes: [5] } }), `${PARTITION}root\\.attributes: the bit 5`],
   ["a format that Debian lacks", main({ root: { ...root, content: fs("bcachefs", "/") } }), "no bcachefs-tools"],
   [

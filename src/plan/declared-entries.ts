@@ -4,7 +4,7 @@ import { isByFramework } from "../modules/place.ts";
 import type { SystemConfig } from "../system/options.ts";
 import { type Home, homesOf } from "./homes.ts";
 import { octalMode } from "./mode.ts";
-import { isPersistRoot } from "./persist-roots.ts";
+import { isPersistRoot, withoutHome } from "./persist-roots.ts";
 import type { PlanProblem } from "./problem.ts";
 
 /** One declaration of one entry. */
@@ -73,9 +73,8 @@ export function declaredEntries(config: SystemConfig, problems: PlanProblem[]): 
       problems.push(unknownUser(["hostSpec", "userName"], config.hostSpec.userName, homes));
       continue;
     }
-    if (root.persistentStoragePath.endsWith(home.path))
-      problems.push(homeInRoot(option, root.persistentStoragePath, home));
-    entries.push(...entriesOf(root, root, home));
+    const persistentStoragePath = withoutHome(root.persistentStoragePath, home);
+    entries.push(...entriesOf(root, { ...root, persistentStoragePath }, home));
   }
   return entries;
 }
@@ -111,7 +110,7 @@ function entriesOf(lists: EntryLists, root: RootOptions, home: Home | undefined)
   return [
     ...lists.directories.map((entry) => ({
       kind: "directory" as const,
-      how: placing(entry.how),
+      how: placing(entry.how ?? entry.method ?? root.defaultDirectoryMethod),
       ...common(entry, entry.directory),
     })),
     ...lists.files.map((entry) => ({
@@ -122,9 +121,9 @@ function entriesOf(lists: EntryLists, root: RootOptions, home: Home | undefined)
   ];
 }
 
-function placing(how: "auto" | "bind" | "bindmount" | "symlink" | null): Declared["how"] {
+function placing(how: "auto" | "bind" | "bindmount" | "bindfs" | "symlink" | null): Declared["how"] {
   if (how === "auto") return null;
-  return how === "bindmount" ? "bind" : how;
+  return how === "bindmount" || how === "bindfs" ? "bind" : how;
 }
 
 /** `/var/log/` → `/var/log`; in a home `.` is the home, and `./mail` is `mail` in it. */
@@ -144,15 +143,6 @@ function otherHome(option: ValuePath, user: string, said: string, { path }: Home
 }
 
 /** As older versions of impermanence want it. */
-function homeInRoot(option: ValuePath, root: string, home: Home): PlanProblem {
-  return {
-    what: `home.persistence.${JSON.stringify(option.at(-1))} ends with the home ${home.path}, which is added to a persist root here`,
-    at: [],
-    fix: `write home.persistence.${JSON.stringify(root.slice(0, -home.path.length) || "/persist")}`,
-    option,
-  };
-}
-
 function badPersistRoot(option: ValuePath, root: string): PlanProblem {
   const [where, ...rest] = option;
   return {

@@ -3,6 +3,7 @@ import { isAbsolutePath } from "../modules/types.ts";
 import { isWithin } from "../paths.ts";
 import type { SystemConfig } from "../system/options.ts";
 import { type DiskPlan, mountedFilesystems } from "./disk-plan.ts";
+import { type Home, homesOf } from "./homes.ts";
 import type { PlanProblem } from "./problem.ts";
 
 export interface PersistRoot {
@@ -13,20 +14,25 @@ export interface PersistRoot {
 }
 
 /** Every persist root that is declared and not off, once for each option that does. */
-export function persistRootsOf({
-  environment,
-  home,
-}: SystemConfig): readonly (PersistRoot & { readonly option: string })[] {
+export function persistRootsOf(config: SystemConfig): readonly (PersistRoot & { readonly option: string })[] {
+  const { environment, home } = config;
+  const primary = homesOf(config).get(config.hostSpec.userName);
   return Object.entries({ environment, home }).flatMap(([where, { persistence }]) =>
     Object.entries(persistence)
       .filter(([, { enable }]) => enable)
       .map(([name, { persistentStoragePath: path, purpose }]) => ({
-        path,
-        name,
+        path: where === "home" ? withoutHome(path, primary) : path,
+        name: where === "home" ? withoutHome(name, primary) : name,
         purpose,
         option: `${where}.persistence.${JSON.stringify(name)}`,
       })),
   );
+}
+
+/** `/persist/home/alice`, as older versions of impermanence have it in Home Manager, is `/persist`: the home is added to that. */
+export function withoutHome(root: string, home: Home | undefined): string {
+  const path = home === undefined || !root.endsWith(home.path) ? root : root.slice(0, -home.path.length);
+  return path === "" ? root : path;
 }
 
 /** One for each path, sorted by it. */
@@ -48,11 +54,17 @@ export function isPersistRoot(path: string): boolean {
 /** Where what a persist root holds would be wiped, or could not be written. @param at where the disks are declared */
 export function persistRootProblems(config: SystemConfig, disk: DiskPlan, at: readonly string[]): PlanProblem[] {
   const roots = [config.nixfleet.impermanence.persistRoot, ...persistRootsOf(config).map(({ path }) => path)];
+  const filesystemOf = (path: string) =>
+    mountedFilesystems(disk).findLast(({ mountpoint }) => isWithin(path, mountpoint));
+  const isLost = (path: string) => [undefined, "/"].includes(filesystemOf(path)?.mountpoint);
+  const [own = ""] = roots;
+  const kept = roots.find((path) => isPersistRoot(path) && !isLost(path) && filesystemOf(path)?.mountpoint !== "/nix");
   return [...new Set(roots)].filter(isPersistRoot).flatMap((path) => {
-    const filesystem = mountedFilesystems(disk).findLast(({ mountpoint }) => isWithin(path, mountpoint));
-    if (filesystem === undefined || filesystem.mountpoint === "/") {
+    const filesystem = filesystemOf(path);
+    if (filesystem === undefined || isLost(path)) {
       const what = `nothing is mounted at the persist root ${path}, so what it persists would be wiped`;
-      return [{ what, at, fix: SUBVOLUME }];
+      const there = `write nixfleet: { impermanence: { persistRoot: "${kept}" } }: then what NixFleet itself persists is there too`;
+      return [{ what, at, fix: path === own && kept !== undefined ? `${there}; or ${SUBVOLUME}` : SUBVOLUME }];
     }
     if (filesystem.mountpoint === "/nix") {
       const fix = `mount a subvolume of its own at ${path}, such as "@state": { mountpoint: "${path}" }`;

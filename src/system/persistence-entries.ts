@@ -75,8 +75,16 @@ const common = {
   }),
 } as const;
 
+/** Home Manager's words for `how`. */
+export const methodOption = mkOption({
+  type: types.nullOr(types.enum(["bindfs", "symlink"])),
+  default: null,
+  description: "Home Manager's name for `how`: `bindfs` is a bind mount, without FUSE.",
+});
+
 const directory = submodule({
   ...common,
+  method: methodOption,
   directory: mkOption({
     type: types.nonEmptyStr,
     example: "/var/lib/docker",

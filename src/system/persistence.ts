@@ -1,8 +1,9 @@
 /** What survives a boot. The names are those of the NixOS module `impermanence`. */
+import { refusedOption } from "../layout/refused.ts";
 import { attrsOf, listOf, submodule } from "../modules/collections.ts";
 import { mkEnableOption, mkOption } from "../modules/mk-option.ts";
 import * as types from "../modules/types.ts";
-import { entryLists, mountOptions, needless } from "./persistence-entries.ts";
+import { entryLists, methodOption, mountOptions, needless } from "./persistence-entries.ts";
 
 /** What others have to be told of a user, `users.users` says here. */
 const userLists = {
@@ -48,6 +49,14 @@ const root = {
   }),
   mountOptions,
   allowOther: needless("no entry is mounted with FUSE."),
+  defaultDirectoryMethod: { ...methodOption, description: "Home Manager's name for `how` of all its directories." },
+  removePrefixDirectory: refusedOption(
+    {
+      why: "nixfleet links no dotfiles, so a path in the home is the same on the persist root",
+      instead: "remove it, and write each path as it is in the home",
+    },
+    [false],
+  ),
   enableWarnings: needless("`nixfleet check` always prints these warnings."),
   enableDebugging: needless("`nixfleet status` always shows what activation did."),
   commonMountOptions: { ...mountOptions, description: "preservation's name for `mountOptions`." },

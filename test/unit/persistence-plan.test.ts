@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { ProblemsError, UserError } from "../../src/errors.ts";
 import { mkForce } from "../../src/index.ts";
 import { octalMode } from "../../src/plan/mode.ts";
+import { planOfDevices } from "./disko-examples.ts";
 import { hostWith, planWith } from "./host.ts";
 
 const persist = (lists: object) => ({ environment: { persistence: { "/persist": lists } } });
@@ -225,6 +226,15 @@ test("lists in the words of impermanence and of preservation say the same here",
   );
   const { parents } = planWith(impermanence).persistence;
   assert.equal(parents.find(({ path }) => path === "/var/keys")?.mode, "0700");
+  const directories = [{ directory: "a", method: "symlink" as const }, "b"];
+  const homeManager = (more: object) => ({ home: { persistence: { "/persist": { directories, ...more } } } });
+  assert.equal(entry("/home/alice/a", homeManager({})).how, "symlink");
+  assert.equal(entry("/home/alice/b", homeManager({ defaultDirectoryMethod: "bindfs", allowOther: true })).how, "bind");
+  assert.equal(entry("/home/alice/b", homeManager({ defaultDirectoryMethod: "symlink" })).how, "symlink");
+  assert.throws(
+    () => hostWith(homeManager({ removePrefixDirectory: true })).evaluation.force(),
+    (error) => error instanceof UserError && /as it is in the home/.test(error.text),
+  );
 });
 
 test("what only the framework declares inside a folder that a person declares lives where that does", () => {
@@ -243,10 +253,14 @@ test("what only the framework declares inside a folder that a person declares li
   assert.equal(rootOf("/var/log"), "/persist");
 });
 
-test("a persist root that ends with the home, as older lists have it, is told what to write", () => {
-  assert.throws(
-    () => planWith({ home: { persistence: { "/persist/home/alice": { directories: ["x"] } } } }),
-    (error) => error instanceof UserError && /write home\.persistence\."\/persist"/.test(error.text),
+test("a persist root that ends with the home, as older lists have it, is the one to which the home is added", () => {
+  const { entries, roots } = planWith({
+    home: { persistence: { "/persist/home/alice": { directories: ["x"] } } },
+  }).persistence;
+  assert.equal(entries.find(({ path }) => path === "/home/alice/x")?.persistRoot, "/persist");
+  assert.deepEqual(
+    roots.map(({ path, name }) => [path, name]),
+    [["/persist", "/persist"]],
   );
 });
 
@@ -469,6 +483,41 @@ test("a persist root that no filesystem is mounted at is an error: what it holds
     () => planWith({ environment: { persistence: { "/data": { directories: ["/srv/a"] } } } }),
     /nothing is mounted at the persist root \/data/,
   );
+});
+
+test("who has but one persist root, of another name, is told how NixFleet's own entries get there", () => {
+  const content = { type: "filesystem", format: "vfat", mountpoint: "/boot" };
+  const subvolumes = {
+    "@root": { mountpoint: "/" },
+    "@nix": { mountpoint: "/nix" },
+    "@persistent": { mountpoint: "/persistent" },
+  };
+  const devices = {
+    disk: {
+      main: {
+        device: "/dev/vda",
+        content: {
+          partitions: {
+            ESP: { size: "1G", type: "EF00", content },
+            root: { size: "100%", content: { type: "btrfs", subvolumes } },
+          },
+        },
+      },
+    },
+  };
+  const nixfleet = { impermanence: { enable: true } };
+  const environment = { persistence: { "/persistent": { directories: ["/srv/a"] } } };
+  assert.throws(
+    () => planOfDevices(devices, { nixfleet, environment }),
+    (error) =>
+      error instanceof UserError &&
+      /the persist root \/persist,[\s\S]*write nixfleet: \{ impermanence: \{ persistRoot: "\/persistent" \} \}/.test(
+        error.text,
+      ),
+  );
+  const told = { impermanence: { enable: true, persistRoot: "/persistent" } };
+  const { persistence } = planOfDevices(devices, { nixfleet: told, environment });
+  assert.deepEqual([...new Set(persistence.entries.map(({ persistRoot }) => persistRoot))], ["/persistent"]);
 });
 
 test("a persist root is mounted before its entries are placed, whoever declares them, or refused", () => {

@@ -111,6 +111,64 @@ test("without the Node that comes with it, one of the PATH is taken if it is new
   }
 });
 
+const README = readFileSync(join(PACKAGE_ROOT, "README.md"), "utf8");
+/** What a newcomer types: the commands in the first column of its table. */
+const TYPED = [...README.matchAll(/^\| (`nixfleet [^|]*) \|/gm)].flatMap(([, column = ""]) =>
+  [...column.matchAll(/`([^`]+)`/g)].map(([, typed = ""]) => typed.replace(/^nixfleet /, "")),
+);
+
+test("every command that README names is one, with those options", async () => {
+  assert.ok(TYPED.length > 20, TYPED.join("\n"));
+  const manual = (await nixfleet("man")).replaceAll("\\", "").split("\n.SS ");
+  for (const typed of TYPED) {
+    const [command = ""] = typed.split(" ");
+    const told = manual.filter((section) => section.startsWith(`nixfleet ${command} `)).join("\n");
+    assert.notEqual(told, "", typed);
+    for (const option of typed.match(/--[a-z-]+/g) ?? []) assert.match(told, new RegExp(`${option}\\b`), typed);
+  }
+});
+
+/** What those that need neither root nor a closure print, or the part of it that no other command prints. */
+const SAID: Readonly<Record<string, RegExp>> = {
+  check: /^myhost: ok$/m,
+  "plan myhost": /^myhost persists\n[\s\S]*^\/etc\/machine-id +\/persist /m,
+  "show myhost users.users.alice.uid --why": /^1000\n[\s\S]*\(default, used\)/,
+  "options persist": /^environment\.persistence$/m,
+  "disk myhost --device /dev/sdX": /^sfdisk .*-- \/dev\/sdX /m,
+  "emit nixos --to DIR": /^wrote .*flake\.nix$/m,
+};
+
+for (const [typed, says] of Object.entries(SAID)) {
+  test(`nixfleet ${typed}, as README has it, does that in a new fleet`, async () => {
+    assert.ok(TYPED.includes(typed), `README does not have it:\n${TYPED.join("\n")}`);
+    // Nobody has this disk, and nothing is written.
+    const more = typed.startsWith("disk") ? ["--dry-run"] : [];
+    const words = typed.replace("DIR", join(folder.path, "readme")).split(" ");
+    assert.match(await nixfleet(...words, ...more), says);
+  });
+}
+
+test("README's lines for a fleet of one's own are those that this test runs", () => {
+  const section = README.split("\n## A fleet of your own\n")[1]?.split("```ts")[0] ?? "";
+  const lines = section.match(/^ {4}\S.*/gm)?.map((line) => line.trim().replace(/ +#.*/, ""));
+  assert.deepEqual(lines, [
+    "bin/nixfleet init ~/fleet",
+    "cd ~/fleet",
+    "npm pack",
+    `cd ~/fleet && npm install /path/to/nixfleet-${PACKAGE.version}.tgz`,
+    "npx nixfleet init",
+    "npx nixfleet check",
+  ]);
+});
+
+test("init from the repository makes the same fleet, which checks by its program", async () => {
+  const program = join(PACKAGE_ROOT, "bin", "nixfleet");
+  const home = join(folder.path, "home");
+  await mkdir(home);
+  assert.equal(await run(program, ["init", "fleet"], { cwd: home }), "cd fleet\nnixfleet check\n");
+  assert.match(await run(program, ["check"], { cwd: join(home, "fleet") }), /^myhost: ok$/m);
+});
+
 function nixfleet(...args: readonly string[]): Promise<string> {
   return run(join(fleet, "node_modules", ".bin", "nixfleet"), args, { cwd: fleet });
 }

@@ -4,6 +4,7 @@ import { type DefineModule, defineModule as defineAnyModule } from "../modules/m
 import type { ConfigOf, DefinitionsOf } from "../modules/option.ts";
 import { assertionOptions } from "./assertions.ts";
 import { bootOptions } from "./boot.ts";
+import { broughtOptions } from "./brought.ts";
 import { diskoOptions } from "./disko.ts";
 import { environmentOptions } from "./environment.ts";
 import { healthCheckOptions } from "./health-checks.ts";
@@ -16,6 +17,7 @@ import { userOptions } from "./users.ts";
 export const systemOptionTrees = [
   assertionOptions,
   bootOptions,
+  broughtOptions,
   diskoOptions,
   environmentOptions,
   healthCheckOptions,
@@ -28,6 +30,7 @@ export const systemOptionTrees = [
 
 export type SystemOptions = typeof assertionOptions &
   typeof bootOptions &
+  typeof broughtOptions &
   typeof diskoOptions &
   typeof environmentOptions &
   typeof healthCheckOptions &

@@ -52,6 +52,25 @@ const BLANK = `
   btrfs subvolume snapshot -r "$MNT/@root" "$MNT/@root-blank"
 `;
 
+test("what stands beside a layout on NixOS is refused with where it stands here", () => {
+  const beside: readonly (readonly [object, RegExp])[] = [
+    [{ fileSystems: { "/persist": { neededForBoot: true } } }, /^fileSystems = .*neededForBoot: true there/s],
+    [{ swapDevices: [{ device: "/swap/file" }] }, /^swapDevices = .*swapfile/s],
+    [{ preservation: { preserveAt: { "/persist": {} } } }, /^preservation = .*environment\.persistence/s],
+    [{ boot: { resumeDevice: "/dev/x" } }, /^boot\.resumeDevice = .*resumeDevice: true/s],
+    [{ boot: { initrd: { postDeviceCommands: "mount /dev/x /mnt" } } }, /postDeviceCommands = .*wipes the root/s],
+    [{ boot: { initrd: { systemd: { enable: true, services: { rollback: {} } } } } }, /services = .*wipes the root/s],
+  ];
+  for (const [module, says] of beside) {
+    throws(
+      () => planOfDevices(main({ ESP, root }), module),
+      (error) => error instanceof UserError && says.test(error.text),
+    );
+  }
+  const asked = { fileSystems: {}, swapDevices: [], boot: { resumeDevice: "", initrd: { systemd: { enable: true } } } };
+  planOfDevices(main({ ESP, root }), asked);
+});
+
 test("a hook that only takes a blank snapshot needs no running: the initrd makes a fresh root without one", () => {
   planOfDevices(btrfs(ROOT, { postCreateHook: BLANK }));
 });

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { DATABASE_FILE } from "../src/control/state-folder.ts";
 import { openDatabase } from "../src/control/store/database.ts";
+import { countEnded } from "../src/control/store/rollout-counts.ts";
 import { temporaryFolder } from "../src/local/resources.ts";
 import { fillHistory } from "./control/history.ts";
 import { listRows } from "./control/lists.ts";
@@ -20,6 +21,8 @@ async function benchHistory(): Promise<readonly BenchRow[]> {
   const file = join(folder.path, DATABASE_FILE);
   const key = await fillHistory(file);
   const db = await openDatabase(file);
+  while ((await db.selectFrom("rollouts").where("counts", "is", null).select("id").execute()).length > 1)
+    await countEnded(db);
   const steps = await stepRows(db);
   await db.destroy();
   await using plane = await pinnedPlane(folder.path);

@@ -25,9 +25,10 @@ export interface Connection {
   readonly identity: Identity | null;
 }
 
-/** So that no answer fills the memory, and none takes for ever. */
+/** So that no answer fills the memory. */
 const LARGEST = 1024 * 1024;
-const SLOWEST = 20_000;
+/** None takes for ever. After an outage all hosts ask at once, and a large fleet waits in a line of half a minute. */
+const SLOWEST = 45_000;
 
 /** @throws Unanswered, Denied */
 export async function send(

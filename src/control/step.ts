@@ -4,6 +4,7 @@ import type { Database } from "./store/database.ts";
 import { applyDecisions, loadRollout, openRollouts } from "./store/engine.ts";
 import type { Leader } from "./store/leader.ts";
 import { loadMembers } from "./store/members.ts";
+import { countEnded } from "./store/rollout-counts.ts";
 
 /** How often a rollout is decided in one turn at most: its waves, and a few. Whatever is left comes in the next turn. */
 const TURNS = 40;
@@ -30,5 +31,6 @@ export async function step(db: Database, leader: Leader, { awayAfter, wall, watc
       await applyDecisions(db, rollout, decisions, (change) => leader.holds(change));
     }
   }
+  await countEnded(db);
   return true;
 }

@@ -50,6 +50,7 @@ export const agentRoutes = [
     body: report,
     answer: heard,
     status: 200,
+    isRepeated: true,
     handle: async ({ db, caller, body, now }) => ({
       status: 200,
       body: { kept: await hear(db, machineOf(caller), body, new Date(now).toISOString()) },

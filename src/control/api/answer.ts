@@ -1,6 +1,6 @@
 /** Does what a request wants, in one transaction: what changes, its line in the audit log, and what is kept for whoever asks again. */
 import { createHash } from "node:crypto";
-import type { Change, Database } from "../store/database.ts";
+import { type Change, changeLightly, type Database } from "../store/database.ts";
 import { isConflict } from "../store/engine.ts";
 import { Refusal } from "./refusal.ts";
 import { nameOf } from "./rollout-routes.ts";
@@ -14,7 +14,7 @@ export interface Asked extends Omit<Given, "db"> {
 export async function answer(db: Database, route: Route, asked: Asked): Promise<Answer> {
   let refusal: Refusal | null = null;
   try {
-    const done = await db.transaction().execute(async (change) => {
+    const done = await transaction(db, route, async (change) => {
       try {
         return await once(change, route, asked);
       } catch (error) {
@@ -30,6 +30,10 @@ export async function answer(db: Database, route: Route, asked: Asked): Promise<
     throw error;
   }
   throw refusal ?? new Error("neither an answer nor a refusal");
+}
+
+async function transaction<T>(db: Database, { isRepeated }: Route, act: (change: Change) => Promise<T>): Promise<T> {
+  return isRepeated === true ? await changeLightly(db, act) : await db.transaction().execute(act);
 }
 
 async function once(db: Change, route: Route, asked: Asked): Promise<Answer> {

@@ -28,10 +28,10 @@ async function agent(db: Query, { socket }: IncomingMessage, now: number): Promi
   // `authorized`: our own authority has signed it, and it is neither too early nor too late for it.
   if (!(socket instanceof TLSSocket) || !socket.authorized)
     throw new Refusal(401, "this is for agents, with their certificate");
-  const { serialNumber, subject } = socket.getPeerCertificate();
-  const serial = (serialNumber ?? "").toLowerCase();
+  const certificate = socket.getPeerX509Certificate();
+  const serial = (certificate?.serialNumber ?? "").toLowerCase();
   const row = await db.selectFrom("certificates").selectAll().where("serial", "=", serial).executeTakeFirst();
-  if (row === undefined || row.machine !== subject?.CN || row.expires <= new Date(now).toISOString()) {
+  if (row === undefined || certificate?.subject !== `CN=${row.machine}` || row.expires <= new Date(now).toISOString()) {
     throw new Refusal(401, "this certificate is not one that is good here");
   }
   if (row.revoked !== null)

@@ -6,6 +6,7 @@ import { amount, type RolloutStatus, rolloutRequest, rolloutStatus } from "../..
 import { COMMANDS, commandsIn, type RolloutCommand } from "../decide/command.ts";
 import { wavesOf } from "../decide/waves.ts";
 import type { Change } from "../store/database.ts";
+import { type Counts, rolloutCounts } from "../store/rollout-counts.ts";
 import { commandRollout, createRollout, Refused } from "../store/rollouts.ts";
 import { page, pageOf, pageQuery } from "./page.ts";
 import { Refusal } from "./refusal.ts";
@@ -60,10 +61,7 @@ export const rolloutRoutes = [
         );
       }
       const list = await rows.execute();
-      const counts = await countsOf(
-        db,
-        list.map(({ id }) => id),
-      );
+      const counts = await rolloutCounts(db, list);
       const body = page(
         list,
         query.limit,
@@ -196,23 +194,7 @@ async function unlessRefused<T>(act: () => Promise<T>): Promise<T> {
 async function found(db: Change, id: string) {
   const row = await db.selectFrom("rollouts").selectAll().where("id", "=", id).executeTakeFirst();
   if (row === undefined) throw new Refusal(404, `there is no rollout ${id}`);
-  return shown(row, (await countsOf(db, [id])).get(id) ?? {});
-}
-
-type Counts = Readonly<Record<string, number>>;
-
-async function countsOf(db: Change, ids: readonly string[]): Promise<ReadonlyMap<string, Counts>> {
-  if (ids.length === 0) return new Map();
-  const rows = await db
-    .selectFrom("members")
-    .select(["rollout", "state"])
-    .select((eb) => eb.fn.countAll<number>().as("count"))
-    .where("rollout", "in", ids)
-    .groupBy(["rollout", "state"])
-    .execute();
-  const counts = new Map<string, Counts>();
-  for (const { rollout, state, count } of rows) counts.set(rollout, { ...counts.get(rollout), [state]: count });
-  return counts;
+  return shown(row, (await rolloutCounts(db, [row])).get(id) ?? {});
 }
 
 function shown(

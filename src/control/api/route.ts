@@ -66,6 +66,8 @@ export interface RouteOf<P extends z.ZodType, Q extends z.ZodType, B extends z.Z
   readonly status: Answer["status"];
   /** How large the body can be, in bytes. */
   readonly limit?: number;
+  /** What it changes is said again soon: a power cut may take it. */
+  readonly isRepeated?: true;
   readonly handle: (call: Call<z.output<P>, z.output<Q>, z.output<B>>) => Promise<Answer>;
 }
 

@@ -23,6 +23,11 @@ export interface Listening extends AsyncDisposable {
 /** How long a request may take from its first byte to its last, in milliseconds: a slow client has no connection for ever. */
 export const SLOWEST = 30_000;
 
+/** After an outage ten thousand agents come at once, and none of them is slow: they wait for each other. */
+const QUEUE = 60_000;
+/** As many as Linux lets wait (net.core.somaxconn); whoever is beyond comes again by itself, later and later. */
+const BACKLOG = 4096;
+
 export async function listen(app: App, { host, port, identity, authority }: ServerOptions): Promise<Listening> {
   const tls = ({ certificate, key }: Pem) => ({
     cert: certificate,
@@ -35,8 +40,8 @@ export async function listen(app: App, { host, port, identity, authority }: Serv
       ...tls(identity),
       requestCert: true,
       rejectUnauthorized: false,
-      handshakeTimeout: 10_000,
-      headersTimeout: 10_000,
+      handshakeTimeout: QUEUE,
+      headersTimeout: SLOWEST,
       requestTimeout: SLOWEST,
       connectionsCheckingInterval: 5_000,
       keepAliveTimeout: 75_000,
@@ -45,7 +50,7 @@ export async function listen(app: App, { host, port, identity, authority }: Serv
     getRequestListener((request, env) => app.fetch(request, env), { overrideGlobalObjects: false }),
   );
   server.on("tlsClientError", () => {}); // somebody else's affair
-  server.listen(port, host);
+  server.listen({ port, host, backlog: BACKLOG });
   await once(server, "listening");
   const address = server.address();
   return {

@@ -1,5 +1,5 @@
 /** The control plane's database: SQLite in a file, or PostgreSQL for several instances. */
-import { type Dialect, Kysely, PostgresDialect, SqliteDialect, type Transaction } from "kysely";
+import { type Dialect, Kysely, PostgresDialect, SqliteAdapter, SqliteDialect, sql, type Transaction } from "kysely";
 import { Migrator } from "kysely/migration";
 import { UserError } from "../../errors.ts";
 import { MIGRATIONS } from "./migrations.ts";
@@ -34,6 +34,31 @@ async function migrated(database: Database): Promise<Database> {
     ]);
   }
   return database;
+}
+
+/**
+ * A change that is said again soon, so a power cut may take the last seconds of them: it waits for no disk. Whatever is decided from it waits
+ * for both. Should the process be killed, nothing is lost.
+ */
+export async function changeLightly<T>(database: Database, act: (change: Change) => Promise<T>): Promise<T> {
+  if (!isSqlite(database)) {
+    return await database.transaction().execute(async (change) => {
+      await sql`set local synchronous_commit = off`.execute(change);
+      return await act(change);
+    });
+  }
+  return await database.connection().execute(async (connection) => {
+    await sql`pragma synchronous = normal`.execute(connection);
+    try {
+      return await connection.transaction().execute(act);
+    } finally {
+      await sql`pragma synchronous = full`.execute(connection);
+    }
+  });
+}
+
+export function isSqlite(database: Pick<Database, "getExecutor">): boolean {
+  return database.getExecutor().adapter instanceof SqliteAdapter;
 }
 
 async function postgres(url: string): Promise<PostgresDialect> {

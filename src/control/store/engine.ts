@@ -30,7 +30,7 @@ export async function loadRollout(db: Query, id: string): Promise<Rollout> {
   return rolloutOf(await db.selectFrom("rollouts").selectAll().where("id", "=", id).executeTakeFirstOrThrow());
 }
 
-function rolloutOf({ id, release, status, why, version, wave, request }: RolloutRow): Rollout {
+function rolloutOf({ id, release, status, why, version, wave, request }: Omit<RolloutRow, "counts">): Rollout {
   const { strategy, tolerate, soak, patience, onFailure, apply, acceptStray } = rolloutRequest.parse(
     JSON.parse(request),
   );
@@ -56,7 +56,7 @@ export async function applyDecisions(
       await once(
         change
           .updateTable("rollouts")
-          .set({ version: version + chunks + 1 })
+          .set({ version: version + chunks + 1, counts: null })
           .where("id", "=", id)
           .where("version", "=", version + chunks)
           .executeTakeFirst(),

@@ -29,6 +29,11 @@ export async function forgetMachine(change: Change, name: string): Promise<boole
     .set({ change_floor: row.change + 1 })
     .where("change_floor", "<=", row.change)
     .execute();
+  await change
+    .updateTable("rollouts")
+    .set((eb) => ({ version: eb("version", "+", 1), counts: null }))
+    .where("id", "in", (eb) => eb.selectFrom("members").select("rollout").where("machine", "=", name))
+    .execute();
   await change.deleteFrom("machines").where("name", "=", name).execute();
   return true;
 }

@@ -66,8 +66,10 @@ async function large(db: Kysely<unknown>): Promise<void> {
     "create index members_by_machine on members (machine)",
     "create index rollouts_by_release on rollouts (release)",
     "create index audit_by_who on audit (who, id)",
+    "create index audit_by_who_and_action on audit (who, action, id)",
     "create index audit_by_action on audit (action, id)",
     "create index audit_by_subject on audit (subject, id)",
+    "alter table rollouts add column counts text",
     "alter table releases add column hosts bigint not null default 0",
     "update releases set hosts = (select count(*) from release_hosts where release_hosts.release = releases.id)",
   ];

@@ -1,5 +1,6 @@
 /** What grows is bounded: by age, and by number for whoever talks without end. */
 import type { Database } from "./database.ts";
+import { OVER } from "./rollout-counts.ts";
 
 export interface Retention {
   /** In days. */
@@ -16,7 +17,6 @@ const MOST_EVENTS = 1_000_000;
 const NEWEST = 20;
 /** An answer is kept for whoever asks again because a connection broke. */
 const ANSWERS = DAY;
-const OVER = ["done", "failed", "cancelled"] as const;
 /** How many rows go at once: agents wait for no longer than it takes. */
 const CHUNK = 2000;
 

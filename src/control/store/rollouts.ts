@@ -107,7 +107,7 @@ export async function commandRollout(change: Change, id: string, command: Rollou
   const { from, to } = COMMANDS[command];
   const { numUpdatedRows } = await change
     .updateTable("rollouts")
-    .set({ status: to, version: row.version + 1, why: command === "revert" ? "by hand" : "" })
+    .set({ status: to, version: row.version + 1, why: command === "revert" ? "by hand" : "", counts: null })
     .where("id", "=", id)
     .where("version", "=", row.version)
     .where("status", "in", [...from])

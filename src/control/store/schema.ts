@@ -65,6 +65,8 @@ export interface RolloutRow {
   request: string;
   created: string;
   created_by: string;
+  /** How many machines were in which state when it ended. null: they are counted when somebody asks. */
+  counts: Generated<string | null>;
 }
 
 export interface MemberRow {

@@ -1,5 +1,7 @@
 /** A hundred agents at once, over real TLS: none waits for long, none gets an error, and what is answered is kept. `npm run bench` has 10,000. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DATABASE_FILE } from "../../src/control/state-folder.ts";
@@ -7,6 +9,24 @@ import { openDatabase } from "../../src/control/store/database.ts";
 import { temporaryFolder } from "../../src/local/resources.ts";
 import { agentsIn, enrolAll, pollAll } from "./agents.ts";
 import { Plane } from "./plane.ts";
+
+test("those who come and say nothing hold nobody up for long, and do not keep a control plane from ending", async () => {
+  const plane = await Plane.start();
+  const silent = Array.from({ length: 350 }, () => connect(plane.plane.port, "127.0.0.1").on("error", () => {}));
+  await Promise.all(silent.map((socket) => once(socket, "connect")));
+  // Half of them go away while they wait.
+  for (const socket of silent.slice(0, 175)) socket.destroy();
+  for (let times = 0; times < 3; times++) {
+    const began = performance.now();
+    assert.equal((await plane.ask("GET", "/health")).status, 200);
+    assert.ok(performance.now() - began < 8_000);
+  }
+  const began = performance.now();
+  await plane[Symbol.asyncDispose]();
+  assert.ok(performance.now() - began < 15_000);
+  for (const socket of silent) socket.destroy();
+  assert.deepEqual(plane.log, []);
+});
 
 test("a hundred agents enrol, report, and come back all at once after an outage: no error, and nothing is lost", async () => {
   await using folder = await temporaryFolder("/dev/shm");

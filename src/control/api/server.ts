@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:https";
 import { getRequestListener } from "@hono/node-server";
 import type { App } from "./app.ts";
 import type { Pem } from "./authority.ts";
+import { type Door, putDoorBefore } from "./door.ts";
 
 export interface ServerOptions {
   readonly host: string;
@@ -23,8 +24,6 @@ export interface Listening extends AsyncDisposable {
 /** How long a request may take from its first byte to its last, in milliseconds: a slow client has no connection for ever. */
 export const SLOWEST = 30_000;
 
-/** After an outage ten thousand agents come at once, and none of them is slow: they wait for each other. */
-const QUEUE = 60_000;
 /** As many as Linux lets wait (net.core.somaxconn); whoever is beyond comes again by itself, later and later. */
 const BACKLOG = 4096;
 
@@ -40,8 +39,8 @@ export async function listen(app: App, { host, port, identity, authority }: Serv
       ...tls(identity),
       requestCert: true,
       rejectUnauthorized: false,
-      handshakeTimeout: QUEUE,
-      headersTimeout: SLOWEST,
+      handshakeTimeout: 10_000,
+      headersTimeout: 10_000,
       requestTimeout: SLOWEST,
       connectionsCheckingInterval: 5_000,
       keepAliveTimeout: 75_000,
@@ -49,6 +48,7 @@ export async function listen(app: App, { host, port, identity, authority }: Serv
     },
     getRequestListener((request, env) => app.fetch(request, env), { overrideGlobalObjects: false }),
   );
+  const door = putDoorBefore(server);
   server.on("tlsClientError", () => {}); // somebody else's affair
   server.listen({ port, host, backlog: BACKLOG });
   await once(server, "listening");
@@ -56,15 +56,15 @@ export async function listen(app: App, { host, port, identity, authority }: Serv
   return {
     port: typeof address === "object" && address !== null ? address.port : port,
     renew: (next) => server.setSecureContext(tls(next)),
-    [Symbol.asyncDispose]: () => closed(server),
+    [Symbol.asyncDispose]: () => closed(server, door),
   };
 }
 
 /** Whoever is being answered is answered. */
-async function closed(server: Server): Promise<void> {
+async function closed(server: Server, door: Door): Promise<void> {
   const end = once(server, "close");
   server.close();
   server.closeIdleConnections();
-  setTimeout(() => server.closeAllConnections(), 5_000).unref();
+  setTimeout(() => door.shut(), 5_000).unref();
   await end;
 }

@@ -4,11 +4,14 @@ import { isAway, moved } from "./settle.ts";
 import type { Decision, Member, Members, Moment, Rollout } from "./state.ts";
 import { begunIn, place, roomIn } from "./waves.ts";
 
+/** How many machines begin in one decision: of a larger wave the others begin in the next, so a decision never reads the whole fleet. */
+export const AT_ONCE = 1000;
+
 export function progress(rollout: Rollout, members: Members, moment: Moment): readonly Decision[] {
   const { status, wave, waves } = rollout;
   const { counts, concerned, unfinished } = members;
   const room = roomIn(rollout, counts);
-  const next = room > 0 ? firstOf(concerned, rollout, moment).slice(0, room) : [];
+  const next = firstOf(concerned, rollout, moment).slice(0, Math.min(room, AT_ONCE));
   if (next.length > 0) return next.map((member) => change(rollout, member, moment));
   if (unfinished) return [];
   if (room === 0 && wave < waves.length - 1 && counts.waiting > 0) {

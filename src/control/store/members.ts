@@ -5,8 +5,9 @@
  */
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from "kysely";
 import { type Outcome, outcome as outcomeSchema } from "../../wire/report.ts";
+import { AT_ONCE } from "../decide/progress.ts";
 import type { Machine, Member, Members, Moment, Rollout, StateKind } from "../decide/state.ts";
-import { roomIn } from "../decide/waves.ts";
+import { place, roomIn } from "../decide/waves.ts";
 import type { Query } from "./database.ts";
 import { memberState } from "./member-row.ts";
 import type { MachineRow, MemberRow, Schema } from "./schema.ts";
@@ -29,8 +30,8 @@ export const NOBODY: Members["counts"] = {
 
 export async function loadMembers(db: Query, rollout: Rollout, moment: Moment): Promise<Members> {
   const { counts, failures } = await countMembers(db, rollout.id);
-  const room = roomIn(rollout, counts) > 0;
-  const concerned = await read(db, rollout, (b) => concerns(b, rollout, moment, room));
+  const next = await nextIn(db, rollout, moment, Math.min(roomIn(rollout, counts), AT_ONCE));
+  const concerned = await read(db, rollout, (b) => concerns(b, rollout, moment, next));
   return {
     counts,
     failures,
@@ -60,7 +61,7 @@ async function countMembers(db: Query, id: string) {
 type Builder = ExpressionBuilder<Schema & { member: MemberRow; machine: MachineRow }, "member" | "machine">;
 
 /** Whom a decision may be about, in the words of ../decide: `settle`, `progress`, `release`, `withdraw`, `revert`. */
-function concerns(b: Builder, { status, patience }: Rollout, { now, awayAfter }: Moment, room: boolean) {
+function concerns(b: Builder, { status, patience }: Rollout, { now }: Moment, next: readonly string[]) {
   const live = b("member.live", "=", 1);
   const state = (...kinds: StateKind[]) => b("member.state", "in", kinds);
   const hasSaid = (...kinds: Outcome["kind"][]) =>
@@ -82,15 +83,9 @@ function concerns(b: Builder, { status, patience }: Rollout, { now, awayAfter }:
       return sql<SqlBool>`1 = 0`;
     case "running":
     case "done": {
-      const candidates = b.and([
-        live,
-        state("waiting"),
-        b("machine.lifecycle", "=", "active"),
-        b("machine.running", "is not", null),
-        b("machine.last_seen", ">=", now - awayAfter - SLACK),
-      ]);
+      const begin = next.length > 0 ? [b("member.machine", "in", next)] : [];
       const over = b.and([live, b.not(state("waiting", "changing"))]);
-      return b.or([settles, ...(room ? [candidates] : []), ...(status === "done" ? [over] : [])]);
+      return b.or([settles, ...begin, ...(status === "done" ? [over] : [])]);
     }
     case "paused":
       return b.or([settles, b.and([live, state("changing"), unseen])]);
@@ -104,6 +99,26 @@ function concerns(b: Builder, { status, patience }: Rollout, { now, awayAfter }:
     case "cancelled":
       return live;
   }
+}
+
+/** The names of those who begin next: few, of a fleet that may be large. */
+async function nextIn(db: Query, { id, release, status }: Rollout, { now, awayAfter }: Moment, most: number) {
+  if (most === 0 || (status !== "running" && status !== "done")) return [];
+  const rows = await db
+    .selectFrom("members as member")
+    .innerJoin("machines as machine", "machine.name", "member.machine")
+    .select("member.machine")
+    .where("member.rollout", "=", id)
+    .where("member.state", "=", "waiting")
+    .where("member.live", "=", 1)
+    .where("machine.lifecycle", "=", "active")
+    .where("machine.running", "is not", null)
+    // As `isAway` has it, to the bit: who is read here begins.
+    .where(sql<SqlBool>`cast(${now} as double precision) - machine.last_seen <= ${awayAfter}`)
+    .execute();
+  const placed = rows.map(({ machine }) => ({ machine, place: place(machine, release) }));
+  placed.sort((one, other) => (one.place < other.place ? -1 : 1));
+  return placed.slice(0, most).map(({ machine }) => machine);
 }
 
 async function isUnfinished(db: Query, { id, soak }: Rollout, { now }: Moment): Promise<boolean> {

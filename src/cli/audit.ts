@@ -3,7 +3,7 @@ import { type TargetHost, targetHost } from "../deploy/target-host.ts";
 import { UserError } from "../errors.ts";
 import { CommandError, quoted } from "../local/process.ts";
 import { scriptError } from "../local/script-error.ts";
-import { print, printJson } from "./output.ts";
+import { print, printError, printJson } from "./output.ts";
 
 export interface AuditOptions {
   readonly targetHost?: string;
@@ -24,7 +24,12 @@ export async function audit(
   const { text, error } = await said(target, command, [...words, ...options, ...(json ? ["--json"] : [])]);
   if (json) printJson(JSON.parse(text));
   else if (text !== "") print(text.trimEnd());
-  if (error !== undefined) throw new UserError(`${target.name}: nixfleet ${command} found what it was to look for`);
+  if (error === undefined) return;
+  const found = new UserError(`${target.name}: nixfleet ${command} found what it was to look for`);
+  if (!json) throw found;
+  // The answer is the one document.
+  printError(found);
+  process.exitCode = 1;
 }
 
 /** An answer may come with a failure: that is one too. @throws UserError with what the host's own command said */

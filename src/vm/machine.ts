@@ -23,7 +23,7 @@ export interface KernelMachine extends MachineDevices, Omit<KernelBoot, "initrd"
 
 export interface FirmwareMachine extends MachineDevices, FirmwareBoot {}
 
-interface MachineDevices extends Pick<QemuOptions, "platform" | "accelerator" | "disks" | "processors"> {
+interface MachineDevices extends Pick<QemuOptions, "platform" | "accelerator" | "disks" | "processors" | "clock"> {
   /** In MiB; by default 1024. */
   readonly memory?: number;
   /** The control socket of its TPM, see QemuOptions. */
@@ -95,6 +95,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     console: { kind: "stdio" },
     controlSocket,
     ...(options.tpm === undefined ? {} : { tpm: options.tpm }),
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   const log = consoleLog(options.onLine);
   const [program, ...args] = command;

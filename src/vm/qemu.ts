@@ -17,6 +17,8 @@ interface DeviceOptions {
   readonly disks: readonly string[];
   /** The control socket of a swtpm(8) that is the machine's TPM; by default it has none. */
   readonly tpm?: string;
+  /** What its clock says when it starts, in UTC as `2027-01-01T00:00:00`; by default the time. */
+  readonly clock?: string;
   /** The port of 127.0.0.1 that leads to the guest's port 22; `null`: no network. */
   readonly sshPort: number | null;
   /** Given to the guest's systemd, see systemd.system-credentials(7). */
@@ -70,6 +72,7 @@ export function qemuCommand(options: QemuOptions): readonly [string, ...string[]
     ...["-nodefaults", "-no-user-config", "-display", "none"],
     ...machineArguments(options),
     ...["-m", `${options.memory}M`],
+    ...(options.clock === undefined ? [] : ["-rtc", `base=${options.clock}`]),
     ...(options.firmware === undefined ? kernelArguments(options) : firmwareArguments(options.firmware, options)),
     ...options.disks.flatMap(diskArguments),
     ...networkArguments(options.sshPort),

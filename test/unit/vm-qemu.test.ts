@@ -66,6 +66,11 @@ test("disks keep their order, and a machine without a port has no network", () =
   deepEqual(valuesOf(two, "-netdev"), []);
 });
 
+test("a machine has the time of this one, or another that it is given", () => {
+  deepEqual(valuesOf(plain, "-rtc"), []);
+  deepEqual(valuesOf({ ...plain, clock: "2031-05-06T07:08:09" }, "-rtc"), ["base=2031-05-06T07:08:09"]);
+});
+
 test("the ssh port is open to this machine alone", () => {
   deepEqual(valuesOf(plain, "-netdev"), ["user,id=net,hostfwd=tcp:127.0.0.1:2222-:22"]);
 });

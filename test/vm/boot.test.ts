@@ -1,22 +1,25 @@
 /** The way of a real host: built, booted, written to, its power cut, booted again. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before as beforeAll, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { machineOf } from "../../src/deploy/vm.ts";
+import { attachedImage } from "../../src/disk/image.ts";
+import { mountDisks } from "../../src/disk/run.ts";
 import { PACKAGE_ROOT } from "../../src/local/package.ts";
-import { quoted, run } from "../../src/local/process.ts";
-import { temporaryFolder } from "../../src/local/resources.ts";
+import { CommandError, quoted, run } from "../../src/local/process.ts";
+import { mountFolder, temporaryFolder } from "../../src/local/resources.ts";
+import { isWithin } from "../../src/paths.ts";
 import { wipeReport } from "../../src/payload/reports.ts";
 import type { PersistenceEntry } from "../../src/plan/persistence-plan.ts";
 import { bootMachine } from "../../src/vm/boot.ts";
 import type { Machine } from "../../src/vm/machine.ts";
 import { activationReport } from "../reports.ts";
-import { comesUp } from "./booting.ts";
+import { comesUp, reachedBySsh } from "./booting.ts";
 import { PASSWORD_HASH, testedThatHalts, testedWithSwap } from "./fleet.ts";
-import { builtHost, installed, planOfTested } from "./installed.ts";
+import { builtHost, type Installed, installed, planOfTested } from "./installed.ts";
 
 const BOOT_TIME = 300_000;
 const plan = planOfTested(testedWithSwap);
@@ -25,7 +28,9 @@ const { entries } = plan.persistence;
 describe("a host with an ephemeral root", () => {
   const stack = new AsyncDisposableStack();
   let image: string;
-  let closureFolder: string;
+  /** That disk after the first boot, for another machine. */
+  let copy: string;
+  let disk: Installed;
   /** By itself, from its disk; or, to change what the kernel is told, from a kernel given to QEMU. */
   let start: (
     change?: (parameter: string) => string,
@@ -36,9 +41,9 @@ describe("a host with an ephemeral root", () => {
 
   beforeAll(async () => {
     const scratch = stack.use(await temporaryFolder());
-    const disk = await installed(testedWithSwap, scratch.path);
+    disk = await installed(testedWithSwap, scratch.path);
     image = disk.image;
-    closureFolder = disk.closure.folder;
+    copy = join(scratch.path, "copy.img");
     start = async (change, until = comesUp(BOOT_TIME)) => {
       const direct = await machineOf(plan, disk.closure, image);
       const options =
@@ -54,13 +59,16 @@ describe("a host with an ephemeral root", () => {
   const lines = async (command: string) => (await guest.ssh(command)).replace(/\n$/, "").split("\n");
   const line = async (command: string) => (await guest.ssh(command)).trim();
 
+  const nixfleet = (...args: string[]) =>
+    run("bin/nixfleet", [...args, "--target-host", "root@127.0.0.1"], { cwd: PACKAGE_ROOT, env: reachedBySsh(guest) });
+
   describe("on its first boot", checks);
 
   test("its closure holds what docs/architecture.md says", () => {
     const page = readFileSync(join(PACKAGE_ROOT, "docs", "architecture.md"), "utf8");
     const [, section = ""] = page.split(/^## What a closure holds$/m);
     const documented = [...section.matchAll(/^\| `([\w.-]+)` \|/gm)].map(([, name]) => name);
-    assert.deepEqual(readdirSync(closureFolder).sort(), documented);
+    assert.deepEqual(readdirSync(disk.closure.folder).sort(), documented);
   });
 
   test("its power is cut after declared and undeclared files were written and synced", async () => {
@@ -87,11 +95,47 @@ describe("a host with an ephemeral root", () => {
       ].join("\n"),
     );
     await guest.powerOff();
+    await run("cp", ["--reflink=auto", "--sparse=always", image, copy]);
     guest = await start();
     assert.notEqual(await line("cat /proc/sys/kernel/random/boot_id"), firstBoot.bootId);
   });
 
   describe("on its second boot", checks);
+
+  test("another machine, with the same closure, the same data and another date, has the same root, file by file", async () => {
+    const options = { ...(await machineOf(plan, disk.closure, copy)), clock: "2031-05-06T07:08:09" };
+    await using other = await bootMachine(options, (machine) => machine.waitFor(/Switch Root/, BOOT_TIME));
+    await other.powerOff();
+    await using attached = await attachedImage(copy);
+    await using folder = await mountFolder();
+    const disks = plan.disk.disks.map((layout) => ({ layout, device: attached.device }));
+    await using _ = await mountDisks(disks, folder.path);
+    const there = join(folder.path, "etc/nixfleet/made");
+    const scripts = join(PACKAGE_ROOT, "src/payload/audit");
+    const theirs: RootDigest = JSON.parse(
+      await run("perl", ["-I", scripts, join(scripts, "root-digest.pl"), "--list", "--json"], { env: { MADE: there } }),
+    );
+    // From here, as an administrator compares two hosts.
+    const ours: RootDigest = JSON.parse(await nixfleet("root-digest", "--list", "--json"));
+    assert.ok(ours.list.length > 1000);
+    assert.deepEqual(theirs.list, ours.list);
+    assert.deepEqual([theirs.digest, theirs.closure], [ours.digest, ours.closure]);
+    assert.equal((await nixfleet("root-digest")).split("\n")[0], ours.digest);
+    assert.notEqual(theirs.bootId, ours.bootId);
+    assert.equal(statSync(join(there, "etc/nixfleet/boot")).mtime.getUTCFullYear(), 2031);
+    // What is not in the digest: activation has made entries, and gone through the folders above them.
+    const times = "-mindepth 1 -printf '%P %T@\\0'";
+    const another = new Set((await run("sh", ["-c", `find ${there} ${times}`])).split("\0"));
+    const differing = (await guest.ssh(`find /etc/nixfleet/made ${times}`))
+      .split("\0")
+      .filter((it) => !another.has(it));
+    const unexplained = differing
+      .map((it) => `/${it.replace(/ [\d.]+$/, "")}`)
+      .filter((path) => !isWithin(path, "/etc/nixfleet") && !entries.some((entry) => isWithin(entry.path, path)));
+    assert.deepEqual(unexplained, []);
+    const page = readFileSync(join(PACKAGE_ROOT, "docs/where-did-my-file-go.md"), "utf8");
+    for (const { path } of ours.own) assert.ok(page.includes(`| \`${path}\` |`), `${path} has no reason`);
+  });
 
   test("what was written to declared paths is there", async () => {
     for (const entry of entries.filter(isMarkable)) {
@@ -108,6 +152,18 @@ describe("a host with an ephemeral root", () => {
       assert.equal(await line(`cat ${quoted(`/mnt/old_roots/${retired.at(-1)}${path}`)}`), "lost", path);
     }
     await guest.ssh("umount /mnt");
+  });
+
+  test("what the next boot would take away is seen from here: one document, and a failure for who asks for one", async () => {
+    await guest.ssh("echo lost > /srv/undeclared");
+    const failed = await nixfleet("drift", "/srv", "--fail", "--json").catch((error: unknown) => error);
+    assert.ok(failed instanceof CommandError);
+    const { drift } = JSON.parse(failed.stdout);
+    assert.deepEqual(
+      drift.map(({ path }: { path: string }) => path),
+      ["/srv/undeclared"],
+    );
+    assert.equal(failed.exitCode, 1);
   });
 
   test("the machine-id and the SSH host key are those of the first boot", async () => {
@@ -351,6 +407,15 @@ describe("a host with an ephemeral root", () => {
     return new Map(filesystems.map(({ target, fsroot }: { target: string; fsroot: string }) => [target, fsroot]));
   }
 });
+
+/** What `nixfleet root-digest --list --json` says. */
+interface RootDigest {
+  readonly digest: string;
+  readonly closure: string;
+  readonly bootId: string;
+  readonly own: readonly { readonly path: string }[];
+  readonly list: readonly { readonly path: string }[];
+}
 
 /** A file below an entry, or the entry itself. */
 function marker(entry: PersistenceEntry): string {

@@ -16,7 +16,7 @@ import { bootMachine } from "../../src/vm/boot.ts";
 import type { Machine } from "../../src/vm/machine.ts";
 import { mirror } from "../content/mirror.ts";
 import { SEED, seeded } from "../crash/random.ts";
-import { comesUp } from "./booting.ts";
+import { comesUp, reachedBySsh } from "./booting.ts";
 import { testedWith } from "./fleet.ts";
 import { builtHost, FLEET_FOLDER, installed, planOfTested } from "./installed.ts";
 
@@ -88,12 +88,7 @@ describe("nixfleet switch", () => {
   after(() => stack.disposeAsync());
 
   const line = async (command: string) => (await guest.ssh(command)).trim();
-  const access = () => ({
-    NIXFLEET_SSHOPTS: [
-      `-F none -p ${guest.sshPort} -i ${guest.keyFile} -o IdentitiesOnly=yes -o LogLevel=ERROR`,
-      "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
-    ].join(" "),
-  });
+  const access = () => reachedBySsh(guest);
   const target = () => targetHost("root@127.0.0.1", access());
   /** A command of this project, from here. */
   const nixfleet = (...args: string[]) =>

@@ -54,20 +54,23 @@ test("each old root is listed with its boot, its closure, and when it is due", a
   await subvolume(host.fs.top, "old_roots/20260101T000000.000Z");
   assert.equal(list(host)[0].due, Date.UTC(2025, 0, 31) / 1000, "now it is none of the newest three");
   assert.equal(list(host).at(-1).size, null, "nobody has measured it");
+  await subvolume(host.fs.top, "old_state/20261123T000000.000Z/0");
+  writeFileSync(join(host.fs.top, "old_state/20261123T000000.000Z/0/data"), Buffer.alloc(2 ** 20, 1));
+  await run("sync", ["-f", host.fs.top]);
   assert.equal(host.command("roots", "measure").status, 0);
   assert.ok(list(host).at(-1).size > 0);
   assert.match(
     host.command("roots").stdout,
-    /holds 2\d.\d KiB for itself\nWhat they hold was measured at 2026-11-24 00:00:00/,
+    /holds 2\d.\d KiB for itself\nOld roots \(5\) hold .* are free\.\nThat was measured at 2026-11-24 00:00:00; /,
   );
   const room = readReport(readFileSync(join(host.fs.scratch, "run/room.report"), "utf8"));
   assert.match(
     room("said")[0] ?? "",
-    /^Old roots \(5\) hold \d.* that nothing else has, the closures of generations .*; .* MiB are free\.$/,
+    /^Old roots \(5\) hold \d.* that nothing else has, snapshots of what persists 1\.0 MiB, the closures of generations .*; .* MiB are free\.$/,
   );
   const sized = JSON.parse(host.command("roots", "--size", "--json").stdout);
   assert.ok(sized.at(-1).size > 0, "it holds the note");
-  assert.match(host.command("roots").stdout, /^20250101T000000\.000Z {2}generation \? {2}is due$/m);
+  assert.match(host.command("roots").stdout, /^20250101T000000\.000Z {2}generation \? {2}boot \? {2}is due$/m);
   assert.match(
     host.command("roots", "show", "20261123T01").stdout,
     new RegExp(`closure +${CLOSURE}\n.*boot id +${BOOT_ID}`),

@@ -85,7 +85,7 @@ const FIELDS = {
   wipe: { reason: null, steps: [], retired: null, pruned: [], created: null, closure: null },
   activation: { closure: null, problems: [], differences: [], carried: [] },
   prune: { reason: null, pruned: [], early: [], left: [], short: null },
-  room: { said: null, measured: null, generations: null, free: null, oldRoots: {} },
+  room: { said: null, measured: null, generations: null, snapshots: null, free: null, oldRoots: {} },
   back: { reason: null, kept: null },
   switch: { closure: null, confirm: null },
 };
@@ -342,6 +342,7 @@ describe("nixfleet status", () => {
       outcome: "measured",
       said: "much",
       measured: 12,
+      snapshots: 3,
       free: 0,
       oldRoots: ["20200101T000000.000Z 4", "x 5"],
     };

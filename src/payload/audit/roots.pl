@@ -22,44 +22,53 @@ finish(0);
 
 sub list {
     my @roots = roots();
-    my ($held, $measured) = $sizes ? (exclusive(map { $_->{name} } @roots), now()) : recorded();
-    $_->{size} = $held->{ $_->{name} } for @roots;
+    my $room = $sizes ? room(map { $_->{name} } @roots) : recorded();
+    $_->{size} = $room->{oldRoots}{ $_->{name} } for @roots;
     if ($asJson) { print json([map { forJson($_) } @roots]), "\n"; return }
     line('There is no old root yet.') if !@roots;
     for (@roots) {
-        line(sprintf '%s  %s  %s%s%s', $_->{name}, defined $_->{generation} ? "generation $_->{generation}" : 'generation ?',
+        line(sprintf '%s  generation %s  boot %s  %s%s%s', $_->{name}, $_->{generation} // '?', $_->{bootId} // '?',
             dueText($_), $_->{mounted} ? ', mounted' : '', $_->{size} ? ', holds ' . size($_->{size}) . ' for itself' : '');
     }
-    line('What they hold was measured at ', when($measured), '; nixfleet roots --size measures it now.')
-        if defined $measured && !$sizes && grep { defined $_->{size} } @roots;
+    return if !defined $room->{said};
+    line($room->{said});
+    line('That was measured at ', when($room->{measured}), '; nixfleet roots --size measures it now.') if !$sizes;
 }
 
-# Walks what takes room, for `nixfleet status` and for this to say without walking: nixfleet-measure.timer does it once a boot.
+# For `nixfleet status`, and for this to say without walking: nixfleet-measure.timer does it once a boot.
 sub measure {
-    my $held = exclusive(map { $_->{name} } roots());
-    my $roots = 0;
-    $roots += $_ for values %$held;
-    my ($store) = output('btrfs', 'filesystem', 'du', '--summarize', '--raw', "$ENV{NIX_SUBVOLUME}/store") =~ /^\s*(\d+)\s.*store$/m;
-    my ($free) = output('df', '--block-size=1', '--output=avail', '.') =~ /(\d+)\s*\z/;
-    my $said = sprintf 'Old roots (%d) hold %s that nothing else has, the closures of generations %s; %s are free.',
-        scalar keys %$held, size($roots), size($store // 0), size($free // 0);
+    my $room = room(map { $_->{name} } roots());
     my $file = "$ENV{RUNTIME}/room.report";
     open my $new, '>', "$file.new" or refuse("$file: $!");
-    print $new "outcome=measured\nsaid=$said\nmeasured=", now(), "\n";
-    print $new "generations=$store\n" if defined $store;
-    print $new "free=$free\n"         if defined $free;
-    print $new "oldRoots=$_ $held->{$_}\n" for grep { defined $held->{$_} } sort keys %$held;
+    print $new "outcome=measured\n";
+    print $new "$_=$room->{$_}\n" for grep { defined $room->{$_} } qw(said measured generations snapshots free);
+    print $new "oldRoots=$_ $room->{oldRoots}{$_}\n" for sort keys %{ $room->{oldRoots} };
     print $new "end\n";
     close $new && rename "$file.new", $file or refuse("$file: $!");
 }
 
+# What takes room, of which all is walked: bytes of each of these old roots, of all snapshots of what persists, of the store.
+sub room {
+    my %room = (oldRoots => exclusive(@_), measured => now());
+    my $total = 0;
+    $total += $_ for values %{ $room{oldRoots} };
+    ($room{generations}) = output('btrfs', 'filesystem', 'du', '--summarize', '--raw', "$ENV{NIX_SUBVOLUME}/store") =~ /^\s*(\d+)\s.*store$/m;
+    my @snapshots = grep { -d && !-l } 'old_state';
+    ($room{snapshots}) = @snapshots ? output('btrfs', 'filesystem', 'du', '--summarize', '--raw', @snapshots) =~ /^\s*\d+\s+(\d+)\s.*old_state$/m : 0;
+    ($room{free}) = output('df', '--block-size=1', '--output=avail', '.') =~ /(\d+)\s*\z/;
+    $room{said} = sprintf 'Old roots (%d) hold %s that nothing else has, snapshots of what persists %s, the closures of generations %s; %s are free.',
+        scalar keys %{ $room{oldRoots} }, map { size($_ // 0) } $total, @room{qw(snapshots generations free)};
+    return \%room;
+}
+
 # What that has found, and when.
 sub recorded {
-    open my $file, '<', "$ENV{RUNTIME}/room.report" or return ({});
+    open my $file, '<', "$ENV{RUNTIME}/room.report" or return {};
     local $/;
     my $text = <$file> // '';
-    my ($measured) = $text =~ /^measured=(\d+)$/m;
-    return ({ $text =~ /^oldRoots=(\S+) (\d+)$/mg }, $measured);
+    my %room = (oldRoots => { $text =~ /^oldRoots=(\S+) (\d+)$/mg });
+    ($room{$_}) = $text =~ /^$_=(.*)$/m for qw(said measured);
+    return \%room;
 }
 
 sub output {

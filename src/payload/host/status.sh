@@ -67,7 +67,7 @@ main() {
     json activation "$activation" outcome closure problems:list differences:list carried:list
     json prune "$prune" outcome reason pruned:list early:list left:list short
     json verified "$verified" outcome date damaged:list
-    json room "$room" outcome said measured:number generations:number free:number oldRoots:numbers
+    json room "$room" outcome said measured:number generations:number snapshots:number free:number oldRoots:numbers
     json back "$back" outcome reason kept
     json switch "$switch" outcome closure confirm:number
     printf '}\n'

@@ -37,9 +37,14 @@ export function whyOf(path: string, { persistence, files, boot, wipe }: HostPlan
   const file = files.find((one) => one.path === path);
   if (file !== undefined) return { path, fate: "closure", because: "is declared: every boot creates it" };
   if (wipe === null) return kept(path, "is on the root, and the root of this host stays");
-  const free = persistence.ephemeral.find((one) => isWithin(path, one));
-  if (free !== undefined) {
-    return { path, fate: "ephemeral", because: `goes at each boot, and is meant to: ${free} is declared ephemeral` };
+  for (const [folders, why] of [
+    [persistence.ephemeral, "declared ephemeral"] as const,
+    [CACHES, "for caches"] as const,
+  ]) {
+    const free = folders.find((one) => isWithin(path, one));
+    if (free !== undefined) {
+      return { path, fate: "ephemeral", because: `goes at each boot, and is meant to: ${free} is ${why}` };
+    }
   }
   return {
     path,
@@ -47,6 +52,9 @@ export function whyOf(path: string, { persistence, files, boot, wipe }: HostPlan
     because: "is not persisted: the next boot removes what is written there, and restores what packages ship",
   };
 }
+
+/** As in Makers.pm, which knows the homes of accounts too. */
+const CACHES = ["/var/cache", "/var/tmp"];
 
 function kept(path: string, because: string): Why {
   return { path, fate: "kept", because };

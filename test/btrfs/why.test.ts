@@ -38,6 +38,8 @@ test("each path has its fate, with who says so", async () => {
     ["/etc/hosts", "closure", /is of the closure: every boot creates it/],
     ["/usr/bin/sh", "closure", /is of the packages, read-only/],
     ["/var/lib/gone/x", "ephemeral", /\/var\/lib\/gone is declared ephemeral/],
+    ["/var/cache/x", "ephemeral", /goes at the next boot, and is meant to: \/var\/cache is for caches/],
+    ["/home/alice/.cache/x", "ephemeral", /\/home\/alice\/\.cache is for caches/],
     ["/srv/new", "lost", /is drift: it is gone at the next boot; nixfleet drift \/srv\/new says how to keep it/],
     ["/srv/of-alice", "lost", /owned by alice/],
     ["/srv/none", "lost", /would be gone/],

@@ -25,6 +25,7 @@ for (const [path, fate, because] of [
   ["/nix/store", "elsewhere", /is on \/nix/],
   ["/run/x", "lost", /in memory/],
   ["/var/lib/gone/x", "ephemeral", /\/var\/lib\/gone is declared ephemeral/],
+  ["/var/cache/x", "ephemeral", /\/var\/cache is for caches/],
   ["/var/lib/application", "lost", /is not persisted/],
 ] as const) {
   test(`${path} is ${fate}`, () => {

@@ -5,7 +5,7 @@ use strict;
 use warnings;
 use Declared;
 use Exporter 'import';
-our @EXPORT = qw(makersOf homes accounts);
+our @EXPORT = qw(makersOf homes caches accounts);
 
 my %PARENTS = (StateDirectory => '/var/lib', CacheDirectory => '/var/cache', LogsDirectory => '/var/log',
     ConfigurationDirectory => '/etc');
@@ -49,6 +49,9 @@ sub homes {
     }
     return \%homes;
 }
+
+# What is meant to go without being declared so.
+sub caches { my ($homes) = @_; return '/var/cache', '/var/tmp', '/tmp', map { "$_/.cache" } keys %$homes }
 
 my %accounts;
 

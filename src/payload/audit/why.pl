@@ -70,8 +70,11 @@ sub fate {
     my $free = isWithin($path, \%ephemeral);
     return ('ephemeral', 'goes at the next boot, and is meant to: ' . name($free) . ' is declared ephemeral') if defined $free;
     my $pristine = "$newest/root$path";
-    if (look($pristine)) {
-        return ('closure', 'is of the closure: every boot creates it') if !$file || isSame($pristine, "$top$path");
+    my $isPristine = look($pristine);
+    return ('closure', 'is of the closure: every boot creates it') if $isPristine && (!$file || isSame($pristine, "$top$path"));
+    my $cache = isWithin($path, { map { ($_ => 1) } caches(homes("$top/etc/passwd")) });
+    return ('ephemeral', 'goes at the next boot, and is meant to: ' . name($cache) . ' is for caches') if defined $cache;
+    if ($isPristine) {
         return ('lost', "is of the closure, and was changed here: nixfleet drift --diff " . name($path));
     }
     return ('lost', 'would be gone at the next boot: nothing keeps it') if !$file;

@@ -35,6 +35,9 @@ const EPHEMERAL = [
   "/var/lib/dbus",
   // Of the initrd, which comes with the closure.
   "/var/lib/dracut",
+  // A certificate that nobody can verify: host-secrets.sh makes another.
+  "/etc/ssl/certs/ssl-cert-snakeoil.pem",
+  "/etc/ssl/private/ssl-cert-snakeoil.key",
 ];
 
 /** Releases that get everything by themselves. */

@@ -25,6 +25,8 @@ export const podman = defineModule(
     },
   },
   mkIf(({ virtualisation }) => virtualisation.podman.enable, {
+    // Of another program for networks; Podman's tmpfiles.d makes it at each boot.
+    nixfleet: { impermanence: { ephemeral: ["/var/lib/cni"] } },
     environment: {
       systemPackages: PACKAGES,
       // The ids inside of the primary user's containers, as useradd(8) gives them to the first user.

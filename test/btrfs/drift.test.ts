@@ -174,6 +174,22 @@ test("a path narrows it, --diff shows a change, --fail is for those who only wan
   assert.equal(host.command("drift", "srv").status, 2);
 });
 
+test("what is in memory is left out, wherever it is mounted, and that is said", async () => {
+  await using host = await auditedHost({
+    pristine: (root) => mkdirSync(join(root, "srv/in memory"), { recursive: true }),
+  });
+  assert.deepEqual(JSON.parse(host.command("drift", "--json").stdout).leftOut, []);
+  await run("mount", ["-t", "tmpfs", "tmpfs", join(host.root, "srv/in memory")]);
+  mkdirSync(join(host.root, "srv/in memory/inner"));
+  await run("mount", ["-t", "tmpfs", "tmpfs", join(host.root, "srv/in memory/inner")]);
+  const { drift: found, leftOut } = JSON.parse(host.command("drift", "--json").stdout);
+  assert.deepEqual([found, leftOut], [[], ["/srv/in memory"]]);
+  assert.match(
+    host.command("drift").stdout,
+    /^Left out, and gone at the next boot too: \/srv\/in memory \(in memory\)\.$/m,
+  );
+});
+
 test("no name forges a line or sends something to the terminal, as text or as JSON", async () => {
   await using host = await auditedHost({ pristine: (root) => mkdirSync(join(root, "srv")) });
   for (const [, name] of HOSTILE_NAMES) writeFileSync(Buffer.concat([Buffer.from(`${host.root}/srv/`), name]), "");
@@ -252,5 +268,27 @@ test("what lies in a folder that one package alone ships is of that package", as
   assert.deepEqual(
     drift(host).map(({ path, by }) => `${path} ${by.kind} ${by.name}`),
     ["/srv/other unknown ", "/srv/www package apache2"],
+  );
+});
+
+test("systemd's own links to private state, and links to what is ephemeral, are no drift", async () => {
+  await using host = await auditedHost({
+    ephemeral: ["/srv/made"],
+    pristine: (root) => {
+      for (const folder of ["srv", "var/lib/private"]) mkdirSync(join(root, folder), { recursive: true });
+    },
+  });
+  writeFileSync(join(host.root, "srv/made"), "");
+  for (const [path, target] of [
+    ["var/lib/app", "private/app"],
+    ["var/lib/other", "private/app"],
+    ["srv/hash.0", "made"],
+    ["srv/mine", "../etc"],
+  ] as const)
+    symlinkSync(target, join(host.root, path));
+  const { drift: found } = JSON.parse(host.command("drift", "--json").stdout);
+  assert.deepEqual(
+    found.map(({ path }: { path: string }) => path),
+    ["/srv/mine", "/var/lib/other"],
   );
 });

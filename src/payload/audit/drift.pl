@@ -33,7 +33,7 @@ my $newest   = $closures[-1] // $env{CLOSURE};
 my $said     = declared($newest) // { entries => {}, ephemeral => [], roots => [], home => undef };
 my $homes    = homes("$seen/etc/passwd");
 my $entries  = placed("$seen/etc/nixfleet/placed.list");
-my %ephemeral = map { ($_ => 1) } @{ $said->{ephemeral} }, '/var/cache', '/var/tmp', '/tmp', map { "$_/.cache" } keys %$homes;
+my %ephemeral = map { ($_ => 1) } @{ $said->{ephemeral} }, caches($homes);
 my %open = map { ($_ => 1) } (map { above($_) } keys %$entries, keys %ephemeral), keys %$entries;
 if (defined $narrow) { $open{$_} = 1 for above($narrow) }
 my %mounts = $walks ? map { ($_ => 1) } mountpoints() : ();
@@ -53,8 +53,8 @@ for my $item (@$items) {
     $item->{path} = "/$item->{path}";
 }
 @$items = grep { isWithin($_->{path}, { $narrow => 1 }) } @$items if defined $narrow;
-my @noise = grep { defined isWithin($_->{path}, \%ephemeral) } @$items;
-my @drift = grep { !defined isWithin($_->{path}, \%ephemeral) } @$items;
+my (@noise, @drift);
+push @{ isNoise($_) ? \@noise : \@drift }, $_ for @$items;
 my $makers = makersOf("$seen/etc", $newest, @drift);
 my $noiseSize = 0;
 $noiseSize += $_->{size} for @noise;
@@ -79,10 +79,22 @@ sub changed {
     return @paths, map { @$_ } values %more;
 }
 
+# What is meant to go, or a new link to that in its own folder: it has nothing of its own.
+sub isNoise {
+    my ($item) = @_;
+    my $path = $item->{path};
+    return 1 if defined isWithin($path, \%ephemeral);
+    return '' if $item->{kind} ne 'link' || $item->{change} ne 'new';
+    my $target = readlink "$seen$path" // return '';
+    return $target =~ m{^[^/]+\z} && exists $ephemeral{ $path =~ s{[^/]*\z}{$target}r };
+}
+
 # What activation has made, or `nixfleet switch` as a newer closure has it.
 sub isMade {
     my ($path, $file, $change) = ("/$_[0]", @_[1, 2]);
     return 1 if $marks{$path};
+    # systemd's own link to the state of a service with DynamicUser=, which is listed by itself where it does not persist.
+    return 1 if $path =~ m{^/var/(?:lib|cache|log)/([^/]+)\z} && kindOf($file) eq 'link' && (readlink("$seen$path") // '') eq "private/$1";
     my $entry = $entries->{$path};
     if ($entry && $change ne 'deleted') {
         return 1 if $entry->{how} eq 'symlink' && (readlink("$seen$path") // '') eq "$entry->{root}$path";
@@ -174,15 +186,19 @@ sub mountpoints {
     return grep { $_ ne '/' } map { s/\\([0-7]{3})/chr oct $1/ger } map { (split / /)[4] } <$mounts>;
 }
 
-# Filesystems in memory, where users leave files.
+# Filesystems in memory, where users and services leave files. Of one within another nothing more is to be said.
 sub vanishing {
     open my $mounts, '<', '/proc/self/mountinfo' or return ();
+    my $top = $env{ROOT} =~ s{/\z}{}r;
     my %found;
     for (<$mounts>) {
-        my $mount = (split / /)[4];
-        $found{$mount} = 1 if / - tmpfs / && $mount =~ m{^/(run|tmp|dev/shm|var/tmp)\z};
+        my ($mount, $options) = (split / /)[4, 5];
+        $mount =~ s/\\([0-7]{3})/chr oct $1/ge;
+        next if !/ - (tmpfs|ramfs) / || $options =~ /(^|,)ro(,|\z)/ || index($mount, "$top/") != 0;
+        $mount = substr $mount, length $top;
+        $found{$mount} = 1 if $mount !~ m{^/(proc|sys|dev(?!/shm\z))(/|\z)};
     }
-    return sort keys %found;
+    return sort grep { !isWithin($_ =~ s{/[^/]*\z}{}r, \%found) } keys %found;
 }
 
 sub lines {

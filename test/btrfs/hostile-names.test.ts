@@ -11,6 +11,7 @@ import { temporaryFolder } from "../../src/local/resources.ts";
 import { WIPE_SCRIPT } from "../../src/payload/initrd/wipe-files.ts";
 import { HOSTILE_NAMES, UNSEEN } from "../hostile-names.ts";
 import { activate, freshRoot } from "./activation-root.ts";
+import { auditedHost } from "./audited-host.ts";
 
 test("a file's name says nothing else than itself: on the console, in the report, in `nixfleet status`, at a login", async () => {
   await using root = await freshRoot([]);
@@ -44,6 +45,46 @@ test("a file's name says nothing else than itself: on the console, in the report
     for (const line of text.split("\n")) assert.doesNotMatch(line, UNSEEN);
   }
   assert.deepEqual(JSON.parse(json.stdout).activation.problems, report.problems);
+});
+
+test("a path says nothing else than itself in every command that looks at roots", async () => {
+  await using host = await auditedHost({ pristine: (root) => mkdirSync(join(root, "srv")) });
+  await host.generation(1, "abc-nixfleet-test", {});
+  await host.generation(2, "new-nixfleet-test", {});
+  assert.equal(host.command("state", "boot").status, 0);
+  const named = (folder: string, name: Buffer) => Buffer.concat([Buffer.from(`${folder}/`), name]);
+  for (const [, name] of HOSTILE_NAMES) {
+    writeFileSync(named(join(host.root, "srv"), name), "");
+    writeFileSync(named(host.persist, name), "");
+  }
+  await host.boot("2026-11-23 01:00:00");
+  assert.equal(host.command("state", "switch", "/nix/store/new-nixfleet-test").status, 0);
+  for (const [, name] of HOSTILE_NAMES) writeFileSync(named(host.persist, name), "changed");
+  const quiet = (lines: number, ...command: readonly [string, ...string[]]) => {
+    const { stdout, stderr } = host.command(...command);
+    const all = `${stdout}${stderr}`.trimEnd().split("\n");
+    assert.ok(all.length >= lines, `${command}: ${all}`);
+    for (const line of all) assert.doesNotMatch(line, UNSEEN, command[0]);
+  };
+  for (const asJson of [[], ["--json"]]) {
+    const lines = asJson.length === 0 ? HOSTILE_NAMES.length : 1;
+    quiet(lines, "roots", "diff", "newest", ...asJson);
+    quiet(lines, "roots", "diff", "newest", "now", ...asJson);
+    quiet(lines, "state", "diff", "1", ...asJson);
+    for (const [, bytes] of HOSTILE_NAMES) {
+      const name = bytes.toString();
+      if (!Buffer.from(name).equals(bytes)) continue; // no argument of a test's can be that
+      quiet(1, "why", `/srv/${name}`, ...asJson);
+      quiet(1, "restore", `/srv/${name}`, ...asJson);
+      quiet(1, "restore", `/srv/${name}`, "--to", `/persist/${name}.${asJson.length}`, ...asJson);
+      quiet(1, "restore", `/none/${name}`, ...asJson);
+      quiet(1, "state", "restore", `/persist/${name}`, "--from", "1", ...asJson);
+      quiet(1, "stray", "remove", `/persist/${name}`, ...asJson);
+      quiet(1, "stray", "trash", ...asJson);
+      quiet(1, "stray", "undo", ...asJson);
+      quiet(1, "drift", "--diff", `/srv/${name}`, ...asJson);
+    }
+  }
 });
 
 test("labels and partitions of a disk say nothing else than themselves", async () => {

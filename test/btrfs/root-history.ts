@@ -1,4 +1,5 @@
 /** What programs and users do to a root, as random operations; and a root as a model has it: every path, with all that is of it. */
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -49,6 +50,7 @@ const VERBS = [
   "sparse",
   "mode",
   "touch",
+  "attribute",
   "subvolume",
 ];
 
@@ -104,6 +106,12 @@ export async function perform(root: string, operations: readonly Operation[]): P
         case "touch":
           utimesSync(path, 1, 1);
           break;
+        case "attribute":
+          if (isText(one)) {
+            const value = Buffer.from(other, "latin1").toString("hex");
+            await run("setfattr", ["-h", "-n", ATTRIBUTE, "-v", `0x${value}`, path.toString()]);
+          }
+          break;
         case "subvolume":
           if (isText(one)) await run("btrfs", ["subvolume", "create", path.toString()]);
           break;
@@ -118,21 +126,42 @@ export function at(root: string, path: string): Buffer {
   return Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, "latin1")]);
 }
 
-/** Every path below a folder, with what would be lost of it. */
-export function model(root: string, folder = "", found: Map<string, string> = new Map()): Map<string, string> {
+/** Unlike those of users, links may have it too. */
+const ATTRIBUTE = "trusted.said";
+
+/** Every path of a root, with what would be lost of it. */
+export function model(root: string): Map<string, string> {
+  const found = new Map<string, string>();
+  const attributes = attributesOf(root);
+  below(root, "", (path, ...said) => found.set(path, [...said, attributes.get(path) ?? ""].join(" ")));
+  return found;
+}
+
+function below(root: string, folder: string, say: (path: string, ...said: (string | number)[]) => void): void {
   for (const name of readdirSync(at(root, folder), { encoding: "buffer" }).map((bytes) => bytes.toString("latin1"))) {
     const path = folder === "" ? name : `${folder}/${name}`;
     if (path === "persist") continue; // another subvolume, mounted
     const place = at(root, path);
     const stats = lstatSync(place);
     const common = [stats.mode, stats.uid, stats.gid];
-    if (stats.isSymbolicLink()) found.set(path, [...common, readlinkSync(place, "latin1")].join(" "));
+    if (stats.isSymbolicLink()) say(path, ...common, readlinkSync(place, "latin1"));
     else if (stats.isDirectory()) {
-      found.set(path, common.join(" "));
-      model(root, path, found);
-    } else {
-      found.set(path, [...common, createHash("sha256").update(readFileSync(place)).digest("hex")].join(" "));
-    }
+      say(path, ...common);
+      below(root, path, say);
+    } else say(path, ...common, createHash("sha256").update(readFileSync(place)).digest("hex"));
   }
-  return found;
+}
+
+/** By path, one character a byte. */
+function attributesOf(root: string): Map<string, string> {
+  const argv = ["-R", "-P", "-h", "-d", "-m", `^${ATTRIBUTE.replace(".", "\\.")}$`, "--absolute-names", "--", root];
+  const { stdout } = spawnSync("getfattr", argv, { encoding: "latin1" });
+  const bytes = (name: string) =>
+    name.replace(/\\([0-7]{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8)));
+  return new Map(
+    [...stdout.matchAll(/^# file: (.*)\n(.*)$/gm)].map(([, path = "", value = ""]) => [
+      bytes(path).slice(root.length + 1),
+      value,
+    ]),
+  );
 }

@@ -1,10 +1,12 @@
 /** An operator's side of the API: where the control plane is, what certificate it has to have, and the key. */
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { request } from "node:https";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
+import { writeDurably } from "../local/durable-file.ts";
+import { fileLock } from "../local/file-lock.ts";
 import { wholeAnswer } from "../local/whole-answer.ts";
 import { problem } from "../wire/problem.ts";
 
@@ -91,16 +93,7 @@ export async function readLogin(): Promise<Login> {
 /** @returns where it is now; it is there whole, for its user alone, or as it was before */
 export async function writeLogin(login: Login): Promise<string> {
   const file = loginFile();
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const draft = `${file}.${process.pid}`;
-  await rm(draft, { force: true });
-  const handle = await open(draft, "wx", 0o600);
-  try {
-    await handle.writeFile(`${JSON.stringify(login, null, 2)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(draft, file);
+  await using _alone = await fileLock(`${file}.lock`);
+  await writeDurably(file, `${JSON.stringify(login, null, 2)}\n`, 0o600);
   return file;
 }

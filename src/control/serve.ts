@@ -1,13 +1,13 @@
 /** A control plane: its server, and the turns of whoever runs the rollouts. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { writeAudit } from "./api/answer.ts";
 import { app } from "./api/app.ts";
 import { createKey } from "./api/key-routes.ts";
 import { Metrics } from "./api/metrics.ts";
 import { type Listening, listen } from "./api/server.ts";
 import { authorityOf, DATABASE_FILE, inUse } from "./state-folder.ts";
 import { step } from "./step.ts";
+import { CONTROL_PLANE, writeAudit } from "./store/audit.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { Leader } from "./store/leader.ts";
 import { forgetOld, type Retention } from "./store/retention.ts";
@@ -119,7 +119,7 @@ async function firstKey(db: Database): Promise<string | null> {
     const { row, text } = await createKey(change, { name: "first", role: "admin", days: 365, now: Date.now() });
     await writeAudit(change, {
       at: row.created,
-      who: "the control plane",
+      who: CONTROL_PLANE,
       action: "key.create",
       subject: row.id,
       after: { name: row.name, role: row.role },

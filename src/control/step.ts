@@ -22,13 +22,14 @@ export interface StepOptions {
 export async function step(db: Database, leader: Leader, { awayAfter, wall, watch }: StepOptions): Promise<boolean> {
   const now = await leader.lead(wall, watch);
   if (now === null) return false;
+  const at = new Date(wall * 1000).toISOString();
   for (const id of await openRollouts(db)) {
     for (let turn = 0; turn < TURNS; turn++) {
       const rollout = await loadRollout(db, id);
       const moment = { now, awayAfter };
       const decisions = decide(rollout, await loadMembers(db, rollout, moment), moment);
       if (decisions.length === 0) break;
-      await applyDecisions(db, rollout, decisions, (change) => leader.holds(change));
+      await applyDecisions(db, rollout, decisions, at, (change) => leader.holds(change));
     }
   }
   await countEnded(db);

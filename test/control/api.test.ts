@@ -315,6 +315,16 @@ test("a rollout changes the machines that report, and what is done twice with on
     await new Promise((later) => setTimeout(later, 300));
   }
   assert.deepEqual((await plane.admin("GET", `/rollouts/${first.json.id}`)).machines, { healthy: 2 });
+  // What nobody asked for is in the audit log, too: when it began, and why it ended.
+  const { items } = await plane.admin("GET", `/audit?subject=${first.json.id}&who=the%20control%20plane`);
+  const seen = items.map(({ before, after }: { before: { status: string }; after: { status: string } }) => [
+    before.status,
+    after.status,
+  ]);
+  assert.deepEqual(seen, [
+    ["running", "done"],
+    ["pending", "running"],
+  ]);
 });
 
 test("an answer with a secret is given once, also to whoever asks again with its Idempotency-Key", async () => {

@@ -163,7 +163,7 @@ export class Recorded {
   async #apply(batch: Batch, decision: Decision): Promise<void> {
     const rollout = { ...this.world.rollout(batch.rollout).rollout, version: batch.version };
     const applied = this.world.apply(batch, decision);
-    assert.equal(await applyDecisions(this.db, rollout, [decision], async () => true), applied);
+    assert.equal(await applyDecisions(this.db, rollout, [decision], AT, async () => true), applied);
   }
 
   async #poll(machine: MachineRecord, lost: boolean): Promise<void> {

@@ -1,5 +1,6 @@
 /** Does what a request wants, in one transaction: what changes, its line in the audit log, and what is kept for whoever asks again. */
 import { createHash } from "node:crypto";
+import { writeAudit } from "../store/audit.ts";
 import { type Change, changeLightly, type Database } from "../store/database.ts";
 import { isConflict } from "../store/engine.ts";
 import { Refusal } from "./refusal.ts";
@@ -73,18 +74,6 @@ async function audited(db: Change, route: Route, asked: Asked): Promise<Answer> 
   const who = asked.caller.kind === "anyone" ? `machine ${subject}` : nameOf(asked.caller);
   await writeAudit(db, { at: new Date(asked.now).toISOString(), who, action, subject, before, after });
   return done;
-}
-
-export async function writeAudit(
-  db: Change,
-  entry: { at: string; who: string; action: string; subject: string; before?: unknown; after?: unknown },
-) {
-  const { before, after, ...rest } = entry;
-  const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value));
-  await db
-    .insertInto("audit")
-    .values({ ...rest, before: json(before), after: json(after) })
-    .execute();
 }
 
 function digest(value: unknown): string {

@@ -2,6 +2,7 @@
 import { rolloutRequest } from "../../wire/rollout.ts";
 import type { Decision, Rollout } from "../decide/state.ts";
 import { wavesOf } from "../decide/waves.ts";
+import { CONTROL_PLANE, writeAudit } from "./audit.ts";
 import type { Change, Database, Query } from "./database.ts";
 import { memberColumns } from "./member-row.ts";
 import type { RolloutRow } from "./schema.ts";
@@ -39,15 +40,18 @@ function rolloutOf({ id, release, status, why, version, wave, request }: Omit<Ro
 }
 
 /**
+ * @param at now, for the audit log
  * @param holds asks in each transaction whether this instance still runs the rollouts
  * @returns whether all were applied. If not, something has changed since they were decided: load, and decide again.
  */
 export async function applyDecisions(
   db: Database,
-  { id, version }: Rollout,
+  rollout: Rollout,
   decisions: readonly Decision[],
+  at: string,
   holds: (change: Change) => Promise<boolean>,
 ): Promise<boolean> {
+  const { id, version } = rollout;
   for (let chunks = 0; chunks * CHUNK < decisions.length; chunks++) {
     const chunk = decisions.slice(chunks * CHUNK, (chunks + 1) * CHUNK);
     const applied = await attempt(db, async (change) => {
@@ -61,17 +65,21 @@ export async function applyDecisions(
           .where("version", "=", version + chunks)
           .executeTakeFirst(),
       );
-      for (const decision of chunk) await apply(change, id, decision);
+      for (const decision of chunk) await apply(change, rollout, decision, at);
     });
     if (!applied) return false;
   }
   return true;
 }
 
-async function apply(change: Change, id: string, decision: Decision): Promise<void> {
+async function apply(change: Change, rollout: Rollout, decision: Decision, at: string): Promise<void> {
+  const { id } = rollout;
   if (decision.kind === "rollout") {
     const { status, wave, why } = decision;
     await once(change.updateTable("rollouts").set({ status, wave, why }).where("id", "=", id).executeTakeFirst());
+    const before = { status: rollout.status, wave: rollout.wave + 1 };
+    const after = { status, wave: wave + 1, why };
+    await writeAudit(change, { at, who: CONTROL_PLANE, action: "rollout.step", subject: id, before, after });
     return;
   }
   const { machine, from, to, live, order } = decision;

@@ -1,7 +1,7 @@
 /** `npm start`: shows on a real boot that what is declared survives, and that nothing else does. */
 import { join } from "node:path";
 import { print, printError, say, table } from "../cli/output.ts";
-import { duration, type OnProgress, onTerminal, withProgress } from "../cli/progress.ts";
+import type { OnProgress } from "../cli/progress.ts";
 import type { Closure } from "../closure/closure.ts";
 import { buildHost } from "../deploy/build.ts";
 import { imagesOf, provideImages } from "../deploy/image.ts";
@@ -13,6 +13,7 @@ import { temporaryFolder } from "../local/resources.ts";
 import { isWithin } from "../paths.ts";
 import { bootMachine } from "../vm/boot.ts";
 import { type Row, rows, writeScript } from "./rows.ts";
+import { step } from "./step.ts";
 
 const BOOT_TIME = 240_000;
 
@@ -63,13 +64,4 @@ async function demonstrate(): Promise<readonly Row[]> {
   const seen = await step("Check what survived", () => rows(second.ssh, isDeclared));
   await step("Pull the plug", () => second.powerOff());
   return seen;
-}
-
-/** A terminal shows what goes on in the running step; in a log it would be thousands of lines. */
-async function step<T>(title: string, work: (onProgress: OnProgress) => Promise<T>): Promise<T> {
-  if (onTerminal()) return withProgress(title, work);
-  const began = performance.now();
-  const result = await work(() => {});
-  say(`${title}: done (${duration(performance.now() - began)})`);
-  return result;
 }

@@ -15,7 +15,7 @@ export function switchList(plan: SwitchPlan): string {
     ...plan.written.map((path) => ["write", { path }] as const),
     ...plan.removed.map((path) => ["remove", { path }] as const),
     ...plan.units.stopped.map((unit) => ["stop", { unit }] as const),
-    ...plan.units.restarted.map((unit) => ["try-restart", { unit }] as const),
+    ...plan.units.restarted.map((unit) => ["restart", { unit }] as const),
     ...plan.units.started.map((unit) => ["start", { unit }] as const),
   ];
   return steps

@@ -70,7 +70,7 @@ export const served = mkHost({
           enable: true,
           controlPlane: "https://localhost:8443",
           contentRepositories: ["https://localhost/"],
-          // It is never enrolled here: test/vm/fleet.test.ts does that.
+          // It is never enrolled here: test/vm/fleet-demo.test.ts does that.
           authority: "fleet.ts",
           trust: "fleet.ts",
         },

@@ -35,6 +35,7 @@ const former = testedWith({
   systemd: {
     services: {
       dropped: { wantedBy: ["multi-user.target"], serviceConfig: { ExecStart: "/usr/bin/sleep infinity" } },
+      mended: { wantedBy: ["multi-user.target"], serviceConfig: { ExecStart: "/usr/bin/false" } },
     },
   },
 });
@@ -54,18 +55,20 @@ const declaredLater = {
   systemd: {
     services: {
       added: { wantedBy: ["multi-user.target"], serviceConfig: { ExecStart: "/usr/bin/sleep infinity" } },
+      mended: { wantedBy: ["multi-user.target"], serviceConfig: { ExecStart: "/usr/bin/sleep infinity" } },
     },
   },
 } as const;
 
 const latter = testedWith(declaredLater);
 
-/** Nobody can reach it any more. */
+/** Nobody can reach it any more, and a service of it fails. */
 const cut = testedWith(declaredLater, {
   environment: {
     etc: {
       "systemd/network/10-elsewhere.network": { text: "[Match]\nName=en*\n\n[Network]\nAddress=192.0.2.1/24" },
       "changed.conf": { text: "cut" },
+      "systemd/system/added.service.d/break.conf": { text: "[Service]\nExecStart=\nExecStart=/usr/bin/false" },
     },
   },
 });
@@ -158,7 +161,7 @@ describe("nixfleet switch", () => {
       await line("cat /etc/changed.conf /etc/added.conf; ls /etc/dropped.conf 2>&1 || :").then(firstWords),
       "after added ls:",
     );
-    assert.equal(await line("systemctl is-active added dropped || :"), "active\ninactive");
+    assert.equal(await line("systemctl is-active added dropped mended || :"), "active\ninactive\nactive");
   });
 
   test("once more, nothing is to be done", async () => {
@@ -182,12 +185,14 @@ describe("nixfleet switch", () => {
     assert.ok(touchesNetwork);
     const { outcome, done, problems } = await doSwitch(cutClosure, 20);
     assert.equal(outcome, "back");
-    assert.match(done, /^systemctl try-restart systemd-networkd\.service$/m);
+    assert.match(done, /^systemctl restart systemd-networkd\.service$/m);
     assert.match(problems, /nobody confirmed it in 20 s/);
     assert.equal(await line("cat /etc/changed.conf; ls /etc/systemd/network"), "after\n80-dhcp.network");
     assert.equal(await line("networkctl --no-pager status --all | grep -c 192.0.2.1 || :"), network);
     assert.match(await line("nixfleet status || :"), /The last switch, to .*, went back: it was not confirmed/);
     assert.match(await line("journalctl --output cat -t nixfleet-switch"), /nobody confirmed it in 20 s/);
+    assert.match(done, /^systemctl restart added\.service$/m);
+    assert.equal(await line("systemctl is-active added"), "active");
     assert.equal((await listed()).length, 2, "it is no generation");
   });
 

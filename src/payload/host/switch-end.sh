@@ -34,7 +34,7 @@ goBack() {
     eachLine back "${each%:*}" "${each#*:}"
   done
   readUnitsAgain back
-  for verb in try-restart start; do eachLine back "$verb" undoUnit; done
+  for verb in restart start; do eachLine back "$verb" undoUnit; done
   [ -n "$failed" ] || writeWhole "$folder/closures" "$RECORD"
 }
 

@@ -7,13 +7,19 @@ readUnitsAgain() {
     complain "systemd did not reload its units"
 }
 
+# A unit that has failed is started again too: what it needed may be there now. Going back restarts what was restarted, also where it
+# has failed meanwhile.
 changeUnit() {
-  if systemctl --quiet is-active -- "$unit"; then isActive=yes; else isActive=no; fi
-  case $verb,$isActive in
-    stop,no) return 0 ;;
+  case $(systemctl is-active -- "$unit") in
+    inactive | unknown) runs=no ;;
+    failed) runs=failed ;;
+    *) runs=yes ;;
+  esac
+  case $verb,$runs in
+    stop,no | stop,failed | restart,no) return 0 ;;
     stop,yes) willUndo start "unit=$unit" ;;
-    start,no) willUndo stop "unit=$unit" ;;
-    try-restart,yes) willUndo try-restart "unit=$unit" ;;
+    start,no | start,failed) willUndo stop "unit=$unit" ;;
+    restart,*) willUndo restart "unit=$unit" ;;
   esac
   ask && say "systemctl $verb $unit"
 }

@@ -39,7 +39,7 @@ main() {
   eachLine list write writeFile
   eachLine list remove removeFile
   readUnitsAgain list
-  for verb in try-restart start; do eachLine list "$verb" changeUnit; done
+  for verb in restart start; do eachLine list "$verb" changeUnit; done
   [ "$confirm" -eq 0 ] || waitForConfirmation
   [ -z "$failed" ] || exit 1
   writeWhole "$folder/closure" "$RECORD"

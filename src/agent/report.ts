@@ -7,7 +7,13 @@ import type { Counts } from "./checks.ts";
 import type { Facts, Step } from "./decide.ts";
 import type { AgentState } from "./state.ts";
 
-export async function reportOf(state: AgentState, facts: Facts, counts: Counts, step: Step): Promise<Report> {
+export async function reportOf(
+  state: AgentState,
+  facts: Facts,
+  counts: Counts,
+  drift: Report["drift"],
+  step: Step,
+): Promise<Report> {
   return {
     version: WIRE_VERSION,
     sequence: state.report,
@@ -22,7 +28,7 @@ export async function reportOf(state: AgentState, facts: Facts, counts: Counts, 
     checks: Object.entries(counts.checks)
       .slice(0, 100)
       .map(([name, { passes, says }]) => ({ name, passes, says: says.slice(0, 300) })),
-    drift: { undeclared: 0, stray: 0 },
+    drift,
     agent: PACKAGE.version,
   };
 }

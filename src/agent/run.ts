@@ -18,6 +18,7 @@ import {
 } from "./checks.ts";
 import { type Connection, Denied, send, Unanswered } from "./connection.ts";
 import { afterStep, type Checks, type Desired, decide, type Step } from "./decide.ts";
+import { countDrift, lastDrift } from "./drift.ts";
 import { renewed } from "./enrol.ts";
 import { readFacts, readStart, readSwitch, type Start } from "./facts.ts";
 import { type Identity, readIdentity } from "./identity.ts";
@@ -67,7 +68,8 @@ export async function runAgent(places: Places, program: string, log: (line: stri
   const facts = await readFacts(places, settings, start, checks, new Date());
   await save({ ...state, report: state.report + 1 });
   if (settings.metrics !== null) await writeFile(settings.metrics, metricsText(state, facts, Date.now()));
-  await told(connection, await reportOf(state, facts, counts, step), log);
+  await told(connection, await reportOf(state, facts, counts, await lastDrift(places, start), step), log);
+  if (state.work === null) await countDrift(places, start, uptime());
   const isWaiting = state.work !== null && !(step.kind === "wait" && !step.soon);
   return { soon: isWaiting || isSoon(desired, settings, checks) };
 }

@@ -17,6 +17,7 @@ const machine = z.looseObject({
   running: z.string().nullable(),
   target: z.looseObject({ kind: z.string(), closure: z.string().optional() }),
   outcome: z.looseObject({ kind: z.string(), why: z.string().optional() }).nullable(),
+  drift: z.looseObject({ undeclared: z.number(), stray: z.number() }).nullable(),
   seen: z.string().nullable(),
 });
 
@@ -62,14 +63,15 @@ async function list(login: Login, { tag, json }: Options): Promise<void> {
   if (json) return printJson(found);
   print(
     table(
-      ["machine", "lifecycle", "tags", "runs", "should run", "says", "last seen"],
-      found.map(({ name, lifecycle, tags, running, target, outcome, seen }) => [
+      ["machine", "lifecycle", "tags", "runs", "should run", "says", "drift", "last seen"],
+      found.map(({ name, lifecycle, tags, running, target, outcome, drift, seen }) => [
         name,
         lifecycle,
         tags.join(" "),
         short(running),
         target.kind === "keep" ? "" : short(target.closure ?? null),
         [outcome?.kind ?? "", outcome?.why ?? ""].filter((part) => part !== "").join(": "),
+        drift === null ? "" : `${drift.undeclared}, ${drift.stray} stray`,
         seen ?? "never",
       ]),
     ),

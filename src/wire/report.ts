@@ -31,8 +31,8 @@ export const report = z.strictObject({
     proved: z.boolean(),
   }),
   checks: z.array(check).max(100),
-  /** Paths that nothing declares, on the running root and under the persist root. */
-  drift: z.strictObject({ undeclared: counter, stray: counter }),
+  /** How many paths nothing declares, on the running root and under the persist roots; null: not counted. */
+  drift: z.strictObject({ undeclared: counter, stray: counter }).nullable(),
   agent: text(50),
 });
 

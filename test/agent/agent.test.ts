@@ -235,3 +235,25 @@ test("a certificate is renewed once half of its life is over, and not by a clock
   await host.run();
   assert.match(host.log.join("\n"), /^$/);
 });
+
+test("drift is counted once an hour, of this boot and closure, and is not known where it cannot be counted", async () => {
+  await using given = await enrolled();
+  const { host, machine, folder } = given;
+  const says = async () => {
+    await host.run();
+    await host.run(); // it is counted after the report
+    return (await machine()).drift;
+  };
+  assert.equal(await says(), null);
+  host.scripts({
+    "drift.sh": `echo '{"drift": [{"path": "/etc/new"}, {"path": "/opt"}]}'`,
+    "stray.sh": `echo '{"stray": [{}]}'`,
+  });
+  assert.equal(await says(), null, "it is not asked again so soon");
+  host.boot(2);
+  assert.deepEqual(await says(), { undeclared: 2, stray: 1 });
+  host.scripts({ "drift.sh": "echo no JSON" });
+  assert.deepEqual(await says(), { undeclared: 2, stray: 1 });
+  rmSync(join(folder.path, "run/agent-drift.json"));
+  assert.equal(await says(), null);
+});

@@ -12,7 +12,7 @@ export const MACHINE = "web1";
 export const RUNNING = `/nix/store/${"1".repeat(32)}-nixfleet-${MACHINE}`;
 
 export class AgentHost {
-  readonly places: Places;
+  places: Places;
   readonly repository: SignedRepository;
   readonly log: string[] = [];
   readonly #folder: string;
@@ -63,6 +63,12 @@ export class AgentHost {
       ...more,
     };
     writeFileSync(this.places.settings, JSON.stringify(settings));
+  }
+
+  /** From here on it has these, which the agent runs. */
+  scripts(texts: Readonly<Record<string, string>>): void {
+    this.places = { ...this.places, asRoot: ["env"] };
+    for (const [name, text] of Object.entries(texts)) writeFileSync(join(this.places.scripts, name), `${text}\n`);
   }
 
   boot(number: number): void {

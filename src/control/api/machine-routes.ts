@@ -28,6 +28,7 @@ const summary = z.strictObject({
   fetched: counter,
   reported: counter.nullable(),
   outcome: outcome.nullable(),
+  drift: report.shape.drift,
   /** When it was last heard of. */
   seen: text(30).nullable(),
 });
@@ -326,6 +327,7 @@ function shown(row: Awaited<ReturnType<typeof found>>, named: readonly string[])
     fetched,
     reported: row.reported_change,
     outcome: row.outcome === null ? null : JSON.parse(row.outcome),
+    drift: row.report === null ? null : JSON.parse(row.report).drift,
     seen: row.seen_at,
   };
 }

@@ -117,8 +117,8 @@ async function oneMachine({ path: [name = ""], act, mayDeploy }) {
       ["Rollout", one.rollout === null ? "none" : h("a", { href: `#rollouts/${one.rollout}` }, one.rollout)],
       [
         "Undeclared",
-        one.report === null
-          ? "unknown"
+        !one.report?.drift
+          ? "not counted"
           : `${one.report.drift.undeclared} paths on the root, ${one.report.drift.stray} under persist roots`,
       ],
     ]),

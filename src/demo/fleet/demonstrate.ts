@@ -157,7 +157,7 @@ function startedPlane(folder: string, port: number): Promise<ControlPlane> {
     port,
     names: ["127.0.0.1", THIS_MACHINE],
     askAgain: 10,
-    retention: { events: 30, audit: 365 },
+    retention: { events: 30, audit: 365, rollouts: 90 },
     log: () => {},
   });
 }

@@ -128,7 +128,7 @@ export async function demonstrateFleet(folder: string): Promise<Demonstrated> {
     plane = running.use(await startPlane());
   });
   row(
-    "its rollouts, once the control plane was started again",
+    "the rollouts, once the control plane was started again",
     "failed, done",
     (await rollouts(login)).map(({ status }) => status).join(", "),
   );

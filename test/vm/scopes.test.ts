@@ -45,6 +45,16 @@ describe("a host with every scope", () => {
     });
   }
 
+  test("what the next boot takes away is nothing that a program would miss", async () => {
+    const { compared, drift } = JSON.parse(await run("nixfleet drift --json"));
+    assert.equal(compared, "by btrfs");
+    assert.deepEqual(
+      drift.map(({ path }: { path: string }) => path),
+      // Debian's tmpfiles.d puts its own link there at each boot.
+      ["/etc/vconsole.conf"],
+    );
+  });
+
   test("its power is cut", async () => {
     // cupsd writes half a minute after a change.
     await run("timeout 120 sh -c 'until grep -q kept /etc/cups/printers.conf; do sleep 1; done'; sync");

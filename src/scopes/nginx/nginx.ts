@@ -11,8 +11,11 @@ import { sites } from "./sites.ts";
 export const nginx = defineModule(
   { options: nginxOptions },
   mkIf(({ services }) => services.nginx.enable, {
-    // Parts of requests and answers that are under way.
-    nixfleet: { impermanence: { ephemeral: ["/var/lib/nginx"] }, healthChecks: { nginx: { unit: "nginx.service" } } },
+    // Parts of requests and answers that are under way; where certbot works while it requests a certificate.
+    nixfleet: {
+      impermanence: { ephemeral: ["/var/lib/nginx", "/var/lib/letsencrypt"] },
+      healthChecks: { nginx: { unit: "nginx.service" } },
+    },
     environment: {
       systemPackages: ["ca-certificates", "certbot", "nginx-light", "openssl"],
       etc: {

@@ -41,6 +41,8 @@ function identityFiles({ hostSpec, users }: SystemConfig): FilePlan[] {
       `/usr/lib/systemd/system/${hostSpec.isGraphical ? "graphical" : "multi-user"}.target`,
     ),
     textFile("/etc/vconsole.conf", [`KEYMAP=${hostSpec.keyMap}`]),
+    // Debian's own tmpfiles.d replaces it with a link at every boot, unless an earlier line names it: tmpfiles.d(5).
+    textFile("/etc/tmpfiles.d/00-nixfleet.conf", ["f /etc/vconsole.conf - - - -"]),
     ...Object.values(users.users)
       .filter((user) => user.openssh.authorizedKeys.keys.length > 0)
       .map((user) => textFile(`/etc/ssh/authorized_keys.d/${user.name}`, user.openssh.authorizedKeys.keys)),

@@ -9,6 +9,7 @@ import { UserError } from "../errors.ts";
 import { writeDurably } from "../local/durable-file.ts";
 import { CommandError, run } from "../local/process.ts";
 import { switchPlan } from "../plan/switch.ts";
+import { readNewest } from "./facts.ts";
 import { type Places, provedFile, provingFile, stored } from "./places.ts";
 import { describedAt, objection } from "./preflight.ts";
 import type { Settings } from "./settings.ts";
@@ -82,8 +83,14 @@ export async function confirmSwitch(places: Places, work: Work): Promise<void> {
 
 /** The closure is the next generation; the host boots it, and goes back unless it is proved. */
 export async function bootInto(places: Places, { confirm }: Settings, work: Work): Promise<void> {
-  await asRoot(places, ["sh", join(places.scripts, "add-generation.sh"), work.closure]);
+  // First: from the moment that it can boot, it has to be proved.
   await writeDurably(provingFile(places), `${work.closure}\n${confirm}\n`, 0o600);
+  try {
+    await asRoot(places, ["sh", join(places.scripts, "add-generation.sh"), work.closure]);
+  } catch (error) {
+    if ((await readNewest(places)) !== work.closure) await forgetBoot(places);
+    throw error;
+  }
   await asRoot(places, ["systemctl", "--no-block", "reboot"]);
 }
 

@@ -64,7 +64,8 @@ export async function readSwitch({ runtime }: Places): Promise<Facts["switch"]> 
   }
 }
 
-async function readNewest({ nix }: Places): Promise<string | null> {
+/** The closure of the newest generation. */
+export async function readNewest({ nix }: Places): Promise<string | null> {
   const folder = join(nix, "nixfleet", "generations");
   const numbers = (await readdir(folder).catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
   if (numbers.length === 0) return null;

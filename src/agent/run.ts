@@ -60,15 +60,21 @@ export async function runAgent(places: Places, program: string, log: (line: stri
   for (let steps = 0; steps < STEPS; steps++) {
     const facts = await readFacts(places, settings, start, checks, new Date());
     step = decide(state, desired, facts);
-    await save(afterStep(state, step));
+    if (step.kind === "wait") await save(afterStep(state, step)).catch(unremembered(log));
+    else await save(afterStep(state, step));
     const next = await done(places, settings, state, step, log);
     if (next === null) break;
     await save(next);
   }
   const facts = await readFacts(places, settings, start, checks, new Date());
-  await save({ ...state, report: state.report + 1 });
-  if (settings.metrics !== null) await writeFile(settings.metrics, metricsText(state, facts, Date.now()));
-  await told(connection, await reportOf(state, facts, counts, await lastDrift(places, start), step), log);
+  if (settings.metrics !== null) {
+    const text = metricsText(state, facts, Date.now());
+    await writeFile(settings.metrics, text).catch((error: unknown) => log(`no metrics: ${said(error)}`));
+  }
+  // Without its number a report could be taken for one that came before.
+  const isNumbered = await save({ ...state, report: state.report + 1 }).then(() => true, unremembered(log));
+  if (isNumbered)
+    await told(connection, await reportOf(state, facts, counts, await lastDrift(places, start), step), log);
   if (state.work === null) await countDrift(places, start, uptime());
   const isWaiting = state.work !== null && !(step.kind === "wait" && !step.soon);
   return { soon: isWaiting || isSoon(desired, settings, checks) };
@@ -134,6 +140,14 @@ function refusing(state: AgentState, work: Work, log: (line: string) => void) {
     const why = said(error);
     log(`change ${work.change}: not begun: ${why}`);
     return { ...state, change: work.change, work: null, end: { kind: "refused", why } };
+  };
+}
+
+/** A disk that is full takes back nothing that proves itself. */
+function unremembered(log: (line: string) => void) {
+  return (error: unknown): false => {
+    log(`what happened here cannot be written down: ${said(error)}`);
+    return false;
   };
 }
 

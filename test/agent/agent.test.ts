@@ -6,21 +6,30 @@ import type { ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import { join } from "node:path";
 import { test } from "node:test";
+import { bootInto } from "../../src/agent/act.ts";
 import { agentStatus } from "../../src/agent/agent-status.ts";
 import { readIdentity, writeIdentity } from "../../src/agent/identity.ts";
 import { MemoryLost, readState, writeState } from "../../src/agent/memory.ts";
-import type { Check } from "../../src/agent/settings.ts";
+import { provingFile } from "../../src/agent/places.ts";
+import { type Check, readSettings } from "../../src/agent/settings.ts";
+import type { Work } from "../../src/agent/state.ts";
 import { Authority, newAuthority } from "../../src/control/api/authority.ts";
 import { authorityOf } from "../../src/control/state-folder.ts";
 import { fileLock } from "../../src/local/file-lock.ts";
+import { run } from "../../src/local/process.ts";
 import { temporaryFolder } from "../../src/local/resources.ts";
 import { Plane } from "../control/plane.ts";
 import { aRelease } from "../release/signed-repository.ts";
 import { AgentHost, MACHINE, RUNNING } from "./host.ts";
 
-async function enrolled() {
+/** @param size of the disk that the host has for itself; null: this machine's */
+async function enrolled(size: string | null = null) {
   const stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder());
+  if (size !== null) {
+    await run("mount", ["-t", "tmpfs", "-o", `size=${size}`, "none", folder.path]);
+    stack.defer(async () => void (await run("umount", [folder.path])));
+  }
   const plane = stack.use(await Plane.start());
   const host = new AgentHost(folder.path, plane.plane.port, plane.plane.authority);
   await plane.admin("POST", "/machines", { name: MACHINE });
@@ -256,4 +265,51 @@ test("drift is counted once an hour, of this boot and closure, and is not known 
   assert.deepEqual(await says(), { undeclared: 2, stray: 1 });
   rmSync(join(folder.path, "run/agent-drift.json"));
   assert.equal(await says(), null);
+});
+
+test("a full disk and metrics that cannot be written are said, and end no run", async () => {
+  await using given = await enrolled("2m");
+  const { host, machine, folder } = given;
+  host.declare({ metrics: join(folder.path, "nowhere/metrics.prom") });
+  await host.run();
+  assert.match(host.log.join("\n"), /^no metrics: .*nowhere/m);
+  const { sequence } = (await machine()).report;
+  const filled = join(folder.path, "filled");
+  await assert.rejects(run("dd", ["if=/dev/zero", `of=${filled}`, "bs=4k"]));
+  await host.run();
+  assert.match(host.log.join("\n"), /^what happened here cannot be written down: ENOSPC/m);
+  assert.equal((await machine()).report.sequence, sequence);
+  rmSync(filled);
+  await host.run();
+  assert.equal((await machine()).report.sequence, sequence + 1);
+});
+
+test("before a generation can boot it is written down that it has to be proved; one that is refused leaves nothing", async () => {
+  await using given = await enrolled();
+  const { host, folder } = given;
+  const closure = RUNNING.replace(/1/g, "2");
+  const done = join(folder.path, "done");
+  const newest = join(host.places.nix, "nixfleet/generations/2");
+  const root = (adding: string) => {
+    const script = join(folder.path, "as-root.sh");
+    writeFileSync(
+      script,
+      `echo "$* $(cat '${provingFile(host.places)}')" >>'${done}'; case $2 in */add-generation.sh) ${adding} ;; esac`,
+    );
+    return { ...host.places, asRoot: ["sh", script] };
+  };
+  const settings = await readSettings(host.places.settings);
+  const work = { closure } as Work;
+  await bootInto(root(`echo ${closure} >'${newest}'`), settings, work);
+  const scripts = host.places.scripts;
+  const proving = `${closure} ${settings.confirm}`;
+  assert.deepEqual(
+    readFileSync(done, "utf8").replaceAll(`\n${settings.confirm}`, ` ${settings.confirm}`).trim().split("\n"),
+    [`sh ${scripts}/add-generation.sh ${closure} ${proving}`, `systemctl --no-block reboot ${proving}`],
+  );
+  await assert.rejects(bootInto(root("exit 1"), settings, work));
+  assert.ok(existsSync(provingFile(host.places)), "it has become a generation before");
+  rmSync(newest);
+  await assert.rejects(bootInto(root("exit 1"), settings, work));
+  assert.ok(!existsSync(provingFile(host.places)));
 });

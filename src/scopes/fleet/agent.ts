@@ -146,7 +146,7 @@ export const agent = defineModule(
             StateDirectoryMode: "0700",
             ReadWritePaths: [
               "/run/nixfleet",
-              ...(services[NAME].metrics === null ? [] : [folderOf(services[NAME].metrics)]),
+              ...(services[NAME].metrics === null ? [] : [`-${folderOf(services[NAME].metrics)}`]),
             ],
             // Scripts that change the host run as units of their own: systemd wants the first of whoever asks for that. The second
             // is for folders that are their users' alone: whether a release would leave data there that nothing declares.

@@ -1,6 +1,6 @@
 /** The commands of a control plane and of those who use it. */
 import type { Command, OptionValues } from "@commander-js/extra-typings";
-import { withRolloutOptions } from "./rollout-options.ts";
+import { how } from "./rollout-options.ts";
 
 const json = ["--json", "print one JSON document"] as const;
 
@@ -48,13 +48,18 @@ function addOperatorCommands(program: Command<[], OptionValues, OptionValues>): 
       (await import("./machines.ts")).machines(action, machine, values, options),
     );
 
-  withRolloutOptions(
-    program
-      .command("rollout [action] [id] [machines...]")
-      .description(
-        "bring a release to machines (start RELEASE), or list, show, pause, resume, cancel, revert a rollout",
-      ),
-  )
+  program
+    .command("rollout [action] [id] [machines...]")
+    .description("bring a release to machines (start RELEASE), or list, show, pause, resume, cancel, revert a rollout")
+    .option(...how.tag)
+    .option(...how.canary)
+    .option(...how.waves)
+    .option(...how.tolerate)
+    .option(...how.soak)
+    .option(...how.patience)
+    .option(...how.onFailure)
+    .option(...how.apply)
+    .option(...how.acceptStray)
     .option("--watch", "wait for its end; exit 1 unless it is done")
     .option(...json)
     .action(async (action = "list", id, machines, options) =>

@@ -1,6 +1,6 @@
 /** The commands of those who sign releases. */
 import type { Command, OptionValues } from "@commander-js/extra-typings";
-import { withRolloutOptions } from "./rollout-options.ts";
+import { how } from "./rollout-options.ts";
 
 const json = ["--json", "print one JSON document"] as const;
 
@@ -34,18 +34,25 @@ export function addReleaseCommands(program: Command<[], { fleet: string }, Optio
       (await import("./release.ts")).releaseCommand(program.opts().fleet, action, values, options),
     );
 
-  withRolloutOptions(
-    program
-      .command("deploy [hosts...]")
-      .description(
-        "build, publish and sign a release, bring it to machines, and wait for the end; exit 1 unless it is done",
-      )
-      .option(...signing.keys)
-      .option(...signing.repository)
-      .option(...signing.passphrase)
-      .option(...signing.note)
-      .option(...signing.of),
-  )
+  program
+    .command("deploy [hosts...]")
+    .description(
+      "build, publish and sign a release, bring it to machines, and wait for the end; exit 1 unless it is done",
+    )
+    .option(...signing.keys)
+    .option(...signing.repository)
+    .option(...signing.passphrase)
+    .option(...signing.note)
+    .option(...signing.of)
+    .option(...how.tag)
+    .option(...how.canary)
+    .option(...how.waves)
+    .option(...how.tolerate)
+    .option(...how.soak)
+    .option(...how.patience)
+    .option(...how.onFailure)
+    .option(...how.apply)
+    .option(...how.acceptStray)
     .option(...json)
     .action(async (hosts, options) => (await import("./deploy.ts")).deploy(program.opts().fleet, hosts, options));
 }

@@ -109,7 +109,7 @@ test("its images are made together, get a new closure together, and one without 
   const entriesOf = async () => {
     await using main = await loopDevice(files[0] ?? "");
     await run("partx", ["--update", "--", main.device]); // some kernels do not read a GPT
-    return run("mdir", ["-b", "-i", `${main.device}p1`, "::/loader/entries"]);
+    return await run("mdir", ["-b", "-i", `${main.device}p1`, "::/loader/entries"]);
   };
   match(await entriesOf(), /nixfleet-1\+3\.conf/);
   await provideImages({ plan, closure: await smallClosure(folder.path, "d"), images });

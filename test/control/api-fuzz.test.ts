@@ -178,7 +178,7 @@ test("what strangers send leaves nothing in memory", async () => {
 
 function harmless({ status, text, json, headers }: Answered): void {
   assert.ok(status < 500, text);
-  assert.doesNotMatch(text, /\.ts\b|\bat .*:\d+:\d+|node_modules|SQLITE|sqlite|constraint/);
+  assert.doesNotMatch(text, /\.ts\b|\\n +at |node_modules|sqlite|constraint/i);
   if (status >= 400) {
     assert.equal(headers["content-type"], "application/problem+json");
     assert.ok(problem.safeParse(json).success, text);

@@ -4,7 +4,7 @@ import { decide } from "../../src/control/decide/decide.ts";
 import type { Decision } from "../../src/control/decide/state.ts";
 import type { Database } from "../../src/control/store/database.ts";
 import { applyDecisions, loadRollout } from "../../src/control/store/engine.ts";
-import { createMachine, fetchTarget, hear } from "../../src/control/store/machines.ts";
+import { createMachine, fetchTarget, hear, setLifecycle } from "../../src/control/store/machines.ts";
 import { memberState } from "../../src/control/store/member-row.ts";
 import { loadMembers } from "../../src/control/store/members.ts";
 import { commandRollout, createRollout, Refused } from "../../src/control/store/rollouts.ts";
@@ -102,8 +102,9 @@ export class Recorded {
         break;
       case "lifecycle": {
         const { name } = at(world.machines, event.machine);
-        world.machine(name).lifecycle = event.to;
-        await db.updateTable("machines").set({ lifecycle: event.to }).where("name", "=", name).execute();
+        const { lifecycle: from } = world.machine(name);
+        world.setLifecycle(world.machine(name), event.to);
+        await db.transaction().execute((change) => setLifecycle(change, name, from, event.to));
         break;
       }
       case "command": {

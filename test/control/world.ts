@@ -168,7 +168,7 @@ export class World {
     if (decision.live && !member.live && this.isHeldBesides(id, decision.machine)) return false;
     if (order !== null) {
       if (record.change !== order.change - 1 || (order.unseen && record.fetched >= record.change)) return false;
-      if (order.target.kind === "release" && record.lifecycle !== "active") return false;
+      if (order.target.kind === "release" && record.rejections.has(order.target.release)) return false;
       record.change = order.change;
       record.target = order.target;
     }
@@ -206,6 +206,14 @@ export class World {
     const members = names.map((name) => [name, { state: { kind: "waiting" }, live: true }] as const);
     this.rollouts.set(rollout.id, { rollout, members: new Map<string, Membership>(members) });
     return true;
+  }
+
+  /** Whatever was decided about the machine before is void. */
+  setLifecycle(record: Record, to: Lifecycle): void {
+    record.lifecycle = to;
+    for (const one of this.rollouts.values()) {
+      if (one.members.has(record.name)) one.rollout = { ...one.rollout, version: one.rollout.version + 1 };
+    }
   }
 
   /** The agent asks what its host should run, and is answered, unless the answer is lost. */

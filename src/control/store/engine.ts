@@ -90,8 +90,21 @@ async function apply(change: Change, rollout: Rollout, decision: Decision, at: s
       .where("name", "=", machine)
       .where("change", "=", order.change - 1);
     if (order.unseen) update = update.where("fetched", "<", order.change - 1);
-    // It may have gone into maintenance since this was decided.
-    if (order.target.kind === "release") update = update.where("lifecycle", "=", "active");
+    if (order.target.kind === "release") {
+      // It may have rejected the release since this was decided: a report voids no decision by itself, there are too many of them.
+      const { release } = order.target;
+      update = update.where((eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom("rejections")
+              .select("release")
+              .where("rejections.machine", "=", machine)
+              .where("rejections.release", "=", release),
+          ),
+        ),
+      );
+    }
     await once(update.executeTakeFirst());
   }
   await once(

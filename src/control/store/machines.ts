@@ -29,13 +29,18 @@ export async function forgetMachine(change: Change, name: string): Promise<boole
     .set({ change_floor: row.change + 1 })
     .where("change_floor", "<=", row.change)
     .execute();
+  await voidDecisions(change, name);
+  await change.deleteFrom("machines").where("name", "=", name).execute();
+  return true;
+}
+
+/** Whatever was decided about the machine, and is not applied yet, never will be. It locks the rollouts first, as whoever applies does. */
+async function voidDecisions(change: Change, name: string): Promise<void> {
   await change
     .updateTable("rollouts")
     .set((eb) => ({ version: eb("version", "+", 1), counts: null }))
     .where("id", "in", (eb) => eb.selectFrom("members").select("rollout").where("machine", "=", name))
     .execute();
-  await change.deleteFrom("machines").where("name", "=", name).execute();
-  return true;
 }
 
 /** What the machine should run. From now on it counts as told. */
@@ -113,9 +118,10 @@ export const LIFECYCLES: Readonly<Record<Lifecycle, readonly Lifecycle[]>> = {
   decommissioned: [],
 };
 
-/** @returns whether it was in `from` */
-export async function setLifecycle(db: Change, name: string, from: Lifecycle, to: Lifecycle): Promise<boolean> {
-  const update = db
+/** What was decided for the machine as it was before is void. @returns whether it was in `from` */
+export async function setLifecycle(change: Change, name: string, from: Lifecycle, to: Lifecycle): Promise<boolean> {
+  await voidDecisions(change, name);
+  const update = change
     .updateTable("machines")
     .set({ lifecycle: to })
     .where("name", "=", name)

@@ -54,6 +54,7 @@ function addOperatorCommands(program: Command<[], OptionValues, OptionValues>): 
     .option(...how.tag)
     .option(...how.canary)
     .option(...how.waves)
+    .option(...how.atOnce)
     .option(...how.tolerate)
     .option(...how.soak)
     .option(...how.patience)

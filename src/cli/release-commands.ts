@@ -47,6 +47,7 @@ export function addReleaseCommands(program: Command<[], { fleet: string }, Optio
     .option(...how.tag)
     .option(...how.canary)
     .option(...how.waves)
+    .option(...how.atOnce)
     .option(...how.tolerate)
     .option(...how.soak)
     .option(...how.patience)

@@ -14,6 +14,7 @@ export interface RolloutOptions {
   readonly tag?: readonly string[];
   readonly waves?: string;
   readonly canary?: boolean;
+  readonly atOnce: string;
   readonly tolerate: string;
   readonly soak: string;
   readonly patience: string;
@@ -85,6 +86,7 @@ export function rolloutOf(release: string, hosts: readonly string[], options: Ro
     strategy: options.waves
       ? { kind: "staged", waves: options.waves.split(",") }
       : { kind: options.canary ? "canary" : "all-at-once" },
+    atOnce: options.atOnce,
     tolerate: options.tolerate,
     soak: Number(options.soak),
     patience: Number(options.patience),

@@ -32,6 +32,8 @@ export const rolloutRequest = z.strictObject({
     z.strictObject({ kind: z.literal("tagged"), tags: z.array(tag).min(1).max(50) }),
   ]),
   strategy,
+  /** How many machines of a wave may be under way at a time: with `reboot`, so many are down. */
+  atOnce: amount.default("100%"),
   /** How many machines may fail before the rollout stops. */
   tolerate: amount.default("0"),
   /** How long a wave's machines have to be healthy before the next one begins. */

@@ -24,6 +24,7 @@ export type Event =
 
 export interface Plan {
   readonly strategy: Strategy;
+  readonly atOnce: string;
   readonly tolerate: string;
   readonly soak: number;
   readonly onFailure: "pause" | "revert";
@@ -40,6 +41,7 @@ const strategy: fc.Arbitrary<Strategy> = fc.oneof(
 );
 export const plan: fc.Arbitrary<Plan> = fc.record({
   strategy,
+  atOnce: fc.oneof(fc.constant("100%"), amount),
   tolerate: fc.oneof(fc.constant("0"), amount),
   soak: fc.constantFrom(0, 0, 30, 600),
   onFailure: fc.constantFrom("pause", "revert"),

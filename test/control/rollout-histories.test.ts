@@ -22,7 +22,7 @@ test("whatever happens to a fleet, no rollout does what it must never do, and ea
   );
 });
 
-const CAREFUL: Plan = { strategy: { kind: "canary" }, tolerate: "0", soak: 0, onFailure: "pause" };
+const CAREFUL: Plan = { strategy: { kind: "canary" }, atOnce: "100%", tolerate: "0", soak: 0, onFailure: "pause" };
 
 test("the end of a wave is void once a machine that it did not wait for is back from maintenance", () => {
   const run = new Run(2);
@@ -197,7 +197,9 @@ class Run {
     const holders = new Map<string, number>();
     for (const [id, { rollout, members }] of world.rollouts) {
       let begun = 0;
+      let underWay = 0;
       for (const [name, { state, live }] of members) {
+        if (state.kind === "changing") underWay += 1;
         if (live) holders.set(name, (holders.get(name) ?? 0) + 1);
         if (["changing", "healthy", "failed"].includes(state.kind)) begun += 1;
         if (state.kind === "healthy") {
@@ -205,6 +207,10 @@ class Run {
         }
         if (state.kind === "reverted") assert.ok(rollout.status === "reverting" || rollout.status === "failed");
       }
+      assert.ok(
+        underWay <= waveGoal([rollout.atOnce], 0, members.size),
+        `${id}: ${underWay} machines under way at a time, of ${rollout.atOnce}`,
+      );
       const goal = waveGoal(rollout.waves, rollout.wave, members.size);
       assert.ok(begun <= goal, `${id}: ${begun} machines have begun in a wave of ${goal}`);
     }

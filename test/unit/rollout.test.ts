@@ -7,7 +7,7 @@ import { place, tolerated, waveGoal, wavesOf } from "../../src/control/decide/wa
 import { rolloutOf } from "../control/histories.ts";
 import { World } from "../control/world.ts";
 
-const PLAN = { strategy: { kind: "all-at-once" }, tolerate: "0", soak: 0, onFailure: "pause" } as const;
+const PLAN = { strategy: { kind: "all-at-once" }, atOnce: "100%", tolerate: "0", soak: 0, onFailure: "pause" } as const;
 
 function fleet(count: number, more: Partial<Parameters<typeof rolloutOf>[2]> = {}) {
   const world = new World(count);
@@ -33,6 +33,22 @@ function fleet(count: number, more: Partial<Parameters<typeof rolloutOf>[2]> = {
   step();
   return { world, step, states, status, pass, machine: world.machine("m0") };
 }
+
+test("no more machines are under way at a time than may be; the next begins when one is done", () => {
+  const { world, step, states } = fleet(5, { atOnce: "25%" });
+  const underWay = () => states().filter((kind) => kind === "changing").length;
+  assert.equal(underWay(), 2);
+  const [first = assert.fail()] = world.machines.filter((one) => one.change > 0);
+  world.poll(first, false);
+  world.act(first, "well");
+  world.hear(world.say(first));
+  step();
+  assert.deepEqual([underWay(), states().filter((kind) => kind === "healthy").length], [2, 1]);
+  // Who is in maintenance is not waited for, and may be down: nobody takes its place.
+  for (const machine of world.machines) if (machine.change > 0) world.setLifecycle(machine, "maintenance");
+  step();
+  assert.equal(underWay(), 2);
+});
 
 test("a machine that says it is healthy, and runs another closure than it should, is not", () => {
   const { world, step, states, machine } = fleet(1);

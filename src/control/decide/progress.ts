@@ -2,18 +2,15 @@
 
 import { isAway, moved } from "./settle.ts";
 import type { Decision, Member, Members, Moment, Rollout } from "./state.ts";
-import { begunIn, place, roomIn } from "./waves.ts";
-
-/** How many machines begin in one decision: of a larger wave the others begin in the next, so a decision never reads the whole fleet. */
-export const AT_ONCE = 1000;
+import { begunIn, mayBegin, place, roomIn, slotsIn } from "./waves.ts";
 
 export function progress(rollout: Rollout, members: Members, moment: Moment): readonly Decision[] {
   const { status, wave, waves } = rollout;
   const { counts, concerned, unfinished } = members;
   const room = roomIn(rollout, counts);
-  const next = firstOf(concerned, rollout, moment).slice(0, Math.min(room, AT_ONCE));
+  const next = firstOf(concerned, rollout, moment).slice(0, mayBegin(rollout, counts));
   if (next.length > 0) return next.map((member) => change(rollout, member, moment));
-  if (unfinished) return [];
+  if (unfinished || (room > 0 && slotsIn(rollout, counts) === 0)) return [];
   if (room === 0 && wave < waves.length - 1 && counts.waiting > 0) {
     return [{ kind: "rollout", status, wave: wave + 1, why: rollout.why }];
   }

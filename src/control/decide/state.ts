@@ -17,6 +17,8 @@ export interface Rollout {
   readonly wave: number;
   /** How many machines have changed when each wave ends. The last is all of them. */
   readonly waves: readonly Amount[];
+  /** How many machines may be under way at a time. */
+  readonly atOnce: Amount;
   readonly tolerate: Amount;
   /** In seconds. */
   readonly soak: number;

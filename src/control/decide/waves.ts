@@ -34,6 +34,18 @@ export function roomIn({ waves, wave }: Rollout, counts: Members["counts"]): num
   return Math.max(0, waveGoal(waves, wave, total(counts)) - begunIn(counts));
 }
 
+/** How many more machines may be under way; at least one may. Whoever went into maintenance while it changed is still under way. */
+export function slotsIn({ atOnce }: Rollout, counts: Members["counts"]): number {
+  return Math.max(0, waveGoal([atOnce], 0, total(counts)) - counts.changing);
+}
+
+/** How many begin in one decision: of a larger wave the others begin in the next, so a decision never reads the whole fleet. */
+const IN_ONE_DECISION = 1000;
+
+export function mayBegin(rollout: Rollout, counts: Members["counts"]): number {
+  return Math.min(roomIn(rollout, counts), slotsIn(rollout, counts), IN_ONE_DECISION);
+}
+
 /** How many of `all` machines may fail. */
 export function tolerated(amount: Amount, all: number): number {
   return machinesIn(amount, all, Math.floor);

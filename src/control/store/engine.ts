@@ -32,10 +32,10 @@ export async function loadRollout(db: Query, id: string): Promise<Rollout> {
 }
 
 function rolloutOf({ id, release, status, why, version, wave, request }: Omit<RolloutRow, "counts">): Rollout {
-  const { strategy, tolerate, soak, patience, onFailure, apply, acceptStray } = rolloutRequest.parse(
+  const { strategy, atOnce, tolerate, soak, patience, onFailure, apply, acceptStray } = rolloutRequest.parse(
     JSON.parse(request),
   );
-  const plan = { waves: wavesOf(strategy), tolerate, soak, patience, onFailure, apply, acceptStray };
+  const plan = { waves: wavesOf(strategy), atOnce, tolerate, soak, patience, onFailure, apply, acceptStray };
   return { id, release, status, why, version, wave, ...plan };
 }
 

@@ -5,9 +5,8 @@
  */
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from "kysely";
 import { type Outcome, outcome as outcomeSchema } from "../../wire/report.ts";
-import { AT_ONCE } from "../decide/progress.ts";
 import type { Machine, Member, Members, Moment, Rollout, StateKind } from "../decide/state.ts";
-import { place, roomIn } from "../decide/waves.ts";
+import { mayBegin, place } from "../decide/waves.ts";
 import type { Query } from "./database.ts";
 import { memberState } from "./member-row.ts";
 import type { MachineRow, MemberRow, Schema } from "./schema.ts";
@@ -30,7 +29,7 @@ export const NOBODY: Members["counts"] = {
 
 export async function loadMembers(db: Query, rollout: Rollout, moment: Moment): Promise<Members> {
   const { counts, failures } = await countMembers(db, rollout.id);
-  const next = await nextIn(db, rollout, moment, Math.min(roomIn(rollout, counts), AT_ONCE));
+  const next = await nextIn(db, rollout, moment, mayBegin(rollout, counts));
   const concerned = await read(db, rollout, (b) => concerns(b, rollout, moment, next));
   return {
     counts,

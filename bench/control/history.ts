@@ -49,7 +49,9 @@ async function machines(db: Database): Promise<void> {
       '/nix/store/00000000000000000000000000000000-nixfleet-m' || i, ${RELEASE}, 0, ${outcome}, 'healthy', ${report} from n`.execute(
     db,
   );
-  await sql`insert into machine_tags (machine, tag) select name, ${TAG} from machines where name like '%0'`.execute(db);
+  await sql`insert into machine_tags (machine, tag, declared) select name, ${TAG}, 0 from machines where name like '%0'`.execute(
+    db,
+  );
 }
 
 async function hosts(db: Database, release: string, count: number): Promise<void> {

@@ -13,6 +13,7 @@ export async function reportOf(
   counts: Counts,
   drift: Report["drift"],
   step: Step,
+  tags: readonly string[],
 ): Promise<Report> {
   return {
     version: WIRE_VERSION,
@@ -29,6 +30,8 @@ export async function reportOf(
       .slice(0, 100)
       .map(([name, { passes, says }]) => ({ name, passes, says: says.slice(0, 300) })),
     drift,
+    // A control plane from before tags were declared refuses the word.
+    ...(tags.length === 0 ? {} : { tags: [...tags] }),
     agent: PACKAGE.version,
   };
 }

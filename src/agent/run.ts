@@ -73,8 +73,10 @@ export async function runAgent(places: Places, program: string, log: (line: stri
   }
   // Without its number a report could be taken for one that came before.
   const isNumbered = await save({ ...state, report: state.report + 1 }).then(() => true, unremembered(log));
-  if (isNumbered)
-    await told(connection, await reportOf(state, facts, counts, await lastDrift(places, start), step), log);
+  if (isNumbered) {
+    const drift = await lastDrift(places, start);
+    await told(connection, await reportOf(state, facts, counts, drift, step, settings.tags), log);
+  }
   if (state.work === null) await countDrift(places, start, uptime());
   const isWaiting = state.work !== null && !(step.kind === "wait" && !step.soon);
   return { soon: isWaiting || isSoon(desired, settings, checks) };

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
-import { machineName } from "../wire/names.ts";
+import { machineName, tags } from "../wire/names.ts";
 
 const seconds = z.number().int().positive();
 const common = {
@@ -35,6 +35,8 @@ export const settingsSchema = z.strictObject({
   trust: z.string(),
   contentRepositories: z.array(z.string()).min(1),
   interval: seconds,
+  /** What this host is chosen by, beside the tags that operators give it. */
+  tags,
   /** How long a generation may take to prove itself. */
   confirm: seconds,
   /** When it may reboot, in the host's own time; null: always. */

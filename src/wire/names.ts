@@ -1,5 +1,6 @@
 /** The small values that messages are made of, each with a bound. */
 import { z } from "zod";
+import { MOST_TAGS, TAG, TAG_IN_WORDS } from "../tag.ts";
 
 /** The version of these messages. A receiver refuses another one, so it changes only when an old reader would be wrong. */
 export const WIRE_VERSION = 1;
@@ -22,11 +23,8 @@ export const releaseId = z.string().regex(/^[0-9a-f]{64}$/, "wanted 64 hexadecim
 
 export const rolloutId = z.uuid();
 
-/** A tag of a machine: `web`, `site:berlin`. */
-export const tag = z
-  .string()
-  .max(63)
-  .regex(/^[a-z0-9]([a-z0-9._:-]*[a-z0-9])?$/, "wanted lower-case letters, digits and . _ : -, as in `site:berlin`");
+export const tag = z.string().regex(new RegExp(`^${TAG.source}$`), `wanted ${TAG_IN_WORDS}`);
+export const tags = z.array(tag).max(MOST_TAGS);
 
 /** Text for people. It is shown, never parsed. PostgreSQL keeps no NUL, and half of a surrogate pair is no character. */
 export function text(limit: number) {

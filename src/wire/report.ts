@@ -1,6 +1,6 @@
 /** What an agent says of its host. */
 import { z } from "zod";
-import { closurePath, counter, releaseId, text, version } from "./names.ts";
+import { closurePath, counter, releaseId, tags, text, version } from "./names.ts";
 
 /** How the change of that number ended here, or that it has not yet. */
 export const outcome = z.discriminatedUnion("kind", [
@@ -33,6 +33,8 @@ export const report = z.strictObject({
   checks: z.array(check).max(100),
   /** How many paths nothing declares, on the running root and under the persist roots; null: not counted. */
   drift: z.strictObject({ undeclared: counter, stray: counter }).nullable(),
+  /** Those that the host declares. Agents that know of none say nothing. */
+  tags: tags.optional(),
   agent: text(50),
 });
 

@@ -64,6 +64,7 @@ test("a host enrols with a token, once, and says how it is; nobody else can read
   const seen = await machine();
   assert.deepEqual([seen.lifecycle, seen.running, seen.outcome.kind], ["active", RUNNING, "healthy"]);
   assert.deepEqual(seen.report.checks, [{ name: "fine", passes: true, says: "" }]);
+  assert.deepEqual([seen.tags, seen.declaredTags], [["web"], ["web"]]);
   for (const file of ["state", "identity"]) assert.equal(statSync(join(host.places.memory, file)).mode & 0o077, 0);
   assert.match(readFileSync(join(given.folder.path, "metrics.prom"), "utf8"), /^nixfleet_agent_healthy 1$/m);
   const used = await token();

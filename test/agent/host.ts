@@ -58,6 +58,7 @@ export class AgentHost {
       interval: 60,
       confirm: 360,
       window: null,
+      tags: ["web"],
       checks: [{ kind: "exec", name: "fine", interval: 1, timeout: 5, failures: 2, command: ["true"] }],
       metrics: join(this.#folder, "metrics.prom"),
       ...more,

@@ -51,7 +51,12 @@ export class SimulatedAgent {
     const told = await timed(into, async () => desired.parse(await send(connection, "GET", "desired")));
     if (told === null) return;
     this.#sequence += 1;
-    const report = reportOf(this.machine, { sequence: this.#sequence, change: told.change, checks: CHECKS });
+    const report = reportOf(this.machine, {
+      sequence: this.#sequence,
+      change: told.change,
+      checks: CHECKS,
+      tags: ["site:berlin", "web"],
+    });
     const answer = await timed(into, async () => heard.parse(await send(connection, "POST", "report", report)));
     if (answer?.kept === true) this.kept = this.#sequence;
   }

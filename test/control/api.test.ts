@@ -358,6 +358,38 @@ test("whatever changed something is in the audit log, with who, what, before and
   assert.ok(!/nf[ke]_[0-9a-f]{12}_/.test(csv.text));
 });
 
+test("a host declares tags of its own, which an operator neither gives nor takes away", async () => {
+  const certificate = await plane.enrolled("tagged");
+  const says = async (sequence: number, tags: readonly string[] | undefined) => {
+    const body = reportOf("tagged", { sequence, ...(tags === undefined ? {} : { tags }) });
+    return (await plane.ask("POST", "/agent/report", { certificate, body })).status;
+  };
+  const given = async (tags: readonly string[]) => {
+    const answer = await plane.admin("PUT", "/machines/tagged/tags", { tags });
+    return [answer.tags, answer.declaredTags];
+  };
+  const withTag = async (tag: string) =>
+    (await plane.admin("GET", `/machines?tag=${tag}`)).items.map(({ name }: { name: string }) => name);
+  assert.equal(await says(1, ["both", "declared"]), 200);
+  assert.deepEqual(await given(["both", "given"]), [
+    ["both", "declared", "given"],
+    ["both", "declared"],
+  ]);
+  for (const tag of ["both", "declared", "given"]) assert.deepEqual(await withTag(tag), ["tagged"]);
+  assert.deepEqual(await given([]), [
+    ["both", "declared"],
+    ["both", "declared"],
+  ]);
+  for (const wrong of [["Both"], Array.from({ length: 51 }, (_, index) => `t${index}`)]) {
+    assert.equal(await says(2, wrong), 422);
+  }
+  const { items } = await plane.admin("GET", "/machines/tagged/events");
+  assert.deepEqual(items[0].detail, { before: [], after: ["both", "declared"] });
+  // As an older agent reports, or a host that declares none any more.
+  assert.equal(await says(2, undefined), 200);
+  assert.deepEqual(await withTag("both"), []);
+});
+
 test("lists come in pages that miss nothing, and filter by tag", async () => {
   const names: string[] = [];
   for (let cursor = ""; ; ) {
@@ -423,7 +455,7 @@ test("a client that goes away in the middle of its body is no fault of the contr
 test("whoever runs Prometheus reads how the fleet is, with a key", async () => {
   assert.equal((await plane.ask("GET", "/metrics")).status, 401);
   const { text } = await plane.ask("GET", "/metrics", { key: keys.readonly });
-  assert.match(text, /^nixfleet_machines\{lifecycle="active",outcome="healthy"\} 2$/m);
+  assert.match(text, /^nixfleet_machines\{lifecycle="active",outcome="healthy"\} 3$/m);
   assert.match(text, /^nixfleet_rollouts\{status="done"\} 1$/m);
 });
 

@@ -81,7 +81,8 @@ function polls(name: string, sequence: number, bad = false): readonly Act[] {
     const outcome = rejects ? { kind: "rejected", release: told.release, why: "no boot" } : { kind: "healthy" };
     const usual = reportOf(name, { sequence, change: row.change, outcome });
     const running = { ...usual.running, closure: rejects || told.kind === "keep" ? before : told.closure };
-    return await asks(caller, "post", "/agent/report", { ...usual, running }).does(db);
+    const tags = [name, `report:${sequence}`];
+    return await asks(caller, "post", "/agent/report", { ...usual, running, tags }).does(db);
   };
   return [asks(caller, "get", "/agent/desired"), { what: `${name} reports`, whole: true, does }];
 }

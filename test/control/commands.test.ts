@@ -101,16 +101,18 @@ test("rollout --watch says how it goes, and its exit code how it ended", async (
     const { json: told } = await plane.ask("GET", "/agent/desired", { certificate });
     const isBad = told.target.release === bad;
     const outcome = isBad ? { kind: "rejected", release: bad, why: "nginx does not start" } : { kind: "healthy" };
-    const base = reportOf("web", { sequence: ++sequence, change: told.change, outcome });
+    const base = reportOf("web", { sequence: ++sequence, change: told.change, outcome, tags: ["declared"] });
     const running = { ...base.running, ...(told.target.kind === "release" && !isBad ? { closure } : {}) };
     assert.equal((await plane.ask("POST", "/agent/report", { certificate, body: { ...base, running } })).status, 200);
   };
   await report();
   const agent = setInterval(() => void report(), 500);
   try {
-    const done = await person.does(["rollout", "start", good, "--canary", "--watch"]);
+    await person.does(["machines", "tag", "web", "given"]);
+    assert.match(await person.does(["machines", "--tag", "declared"]), /^web +active +declared given /m);
+    const done = await person.does(["rollout", "start", good, "--tag", "declared", "--canary", "--watch"]);
     assert.match(done, /: done.*: 1 healthy/);
-    const failed = await person.types(["rollout", "start", bad, "web", "--watch", "--json"]);
+    const failed = await person.types(["rollout", "start", bad, "--tag", "given", "--watch", "--json"]);
     assert.equal(failed.code, 1);
     assert.equal(JSON.parse(failed.stdout).status, "paused");
     assert.match(failed.stderr, /the rollout is paused: web: nginx does not start/);

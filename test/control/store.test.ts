@@ -2,12 +2,21 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { type Database, openDatabase } from "../../src/control/store/database.ts";
+import { Kysely, sql } from "kysely";
+import { Migrator } from "kysely/migration";
+import { type Change, type Database, dialectOf, openDatabase } from "../../src/control/store/database.ts";
 import { isConflict } from "../../src/control/store/engine.ts";
 import { Leader, TAKEOVER } from "../../src/control/store/leader.ts";
-import { createMachine, fetchTarget, forgetMachine } from "../../src/control/store/machines.ts";
+import { createMachine, fetchTarget, forgetMachine, hear } from "../../src/control/store/machines.ts";
+import { MIGRATIONS } from "../../src/control/store/migrations.ts";
 import { forgetOld } from "../../src/control/store/retention.ts";
+import { createRollout } from "../../src/control/store/rollouts.ts";
+import { declareTags, giveTags, tagsOf } from "../../src/control/store/tags.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
+import { report } from "../../src/wire/report.ts";
+import { rolloutRequest } from "../../src/wire/rollout.ts";
 import { history } from "./histories.ts";
+import { reportOf } from "./plane.ts";
 import { postgresServer, type Server } from "./postgres.ts";
 import { Recorded } from "./recorded.ts";
 
@@ -86,6 +95,86 @@ for (const { name, open, runs } of DATABASES) {
     assert.equal((await db.database.transaction().execute((tx) => fetchTarget(tx, "web")))?.change, 42);
   });
 
+  test(`${name}: an operator's tags and those that a host declares leave each other alone, and are one in every list`, async () => {
+    await using db = await disposable(open());
+    const { database } = db;
+    const does = <T>(act: (change: Change) => Promise<T>) => database.transaction().execute(act);
+    const tags = () => does(async (change) => (await tagsOf(change, ["web", "db"]))("web"));
+    for (const machine of ["web", "db"]) await does((change) => createMachine(change, machine, AT));
+    assert.deepEqual(await does((change) => giveTags(change, "web", ["both", "given", "both"])), []);
+    assert.equal(await does((change) => hear(change, "web", saying(1, ["both", "declared"]), AT)), true);
+    assert.deepEqual(await tags(), { tags: ["both", "declared", "given"], declaredTags: ["both", "declared"] });
+    // A report that is late declares nothing.
+    assert.equal(await does((change) => hear(change, "web", saying(1, ["late"]), AT)), false);
+
+    await database
+      .insertInto("releases")
+      .values({ id: "r", sequence: 1, commit_id: null, created: AT, note: "" })
+      .execute();
+    const hosts = ["web", "db"].map((machine) => ({ release: "r", machine, closure: "c" }));
+    await database.insertInto("release_hosts").values(hosts).execute();
+    const strategy = { kind: "all-at-once" };
+    const machines = { kind: "tagged", tags: ["both", "declared"] };
+    const asked = rolloutRequest.parse({ version: 1, release: "0".repeat(64), machines, strategy });
+    const rollout = { id: "o", request: { ...asked, release: "r" }, by: "test", at: AT };
+    assert.equal(await does((change) => createRollout(change, rollout)), 1);
+
+    assert.deepEqual(await does((change) => giveTags(change, "web", ["other"])), ["both", "given"]);
+    assert.deepEqual(await tags(), { tags: ["both", "declared", "other"], declaredTags: ["both", "declared"] });
+    assert.equal(await does((change) => hear(change, "web", saying(2), AT)), true);
+    assert.deepEqual(await tags(), { tags: ["other"], declaredTags: [] });
+    assert.equal(await does((change) => forgetMachine(change, "web")), true);
+    assert.deepEqual(await tags(), { tags: [], declaredTags: [] });
+  });
+
+  test(`${name}: a report that declares the same tags costs no more than one without any`, async () => {
+    await using db = await disposable(open());
+    let statements = 0;
+    const counted = db.database.withPlugin({
+      transformQuery: ({ node }) => {
+        statements += 1;
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    });
+    const cost = async (sequence: number, tags?: readonly string[]) => {
+      statements = 0;
+      await counted.transaction().execute((change) => hear(change, "web", saying(sequence, tags), AT));
+      return statements;
+    };
+    await db.database.transaction().execute((change) => createMachine(change, "web", AT));
+    await cost(1);
+    const bare = await cost(2);
+    assert.ok((await cost(3, ["site:berlin", "web"])) > bare);
+    assert.equal(await cost(4, ["site:berlin", "web"]), bare);
+    assert.equal(
+      (await db.database.selectFrom("events").select("kind").where("kind", "=", "tags").execute()).length,
+      1,
+    );
+  });
+
+  test(`${name}: tags from before hosts declared any are an operator's`, async () => {
+    await using folder = await temporaryFolder("/dev/shm");
+    const where = name === "SQLite" ? `${folder.path}/fleet.db` : await server.database();
+    const before = new Kysely<unknown>({ dialect: await dialectOf(where) });
+    const known = Object.entries(MIGRATIONS).filter(([number]) => number < "0003");
+    const provider = { getMigrations: async () => Object.fromEntries(known) };
+    const { error } = await new Migrator({ db: before, provider }).migrateToLatest();
+    assert.equal(error, undefined);
+    await sql`insert into machines (name, lifecycle, created, change, fetched, target)
+      values ('web', 'pending', ${AT}, 0, 0, '{"kind":"keep"}')`.execute(before);
+    await sql`insert into machine_tags (machine, tag) values ('web', 'site:berlin'), ('web', 'web')`.execute(before);
+    await before.destroy();
+    await using db = await disposable(openDatabase(where));
+    const change = () => db.database.transaction();
+    assert.deepEqual(await change().execute(async (tx) => (await tagsOf(tx, ["web"]))("web")), {
+      tags: ["site:berlin", "web"],
+      declaredTags: [],
+    });
+    await change().execute((tx) => declareTags(tx, "web", ["web"]));
+    assert.deepEqual(await change().execute((tx) => giveTags(tx, "web", [])), ["site:berlin", "web"]);
+  });
+
   test(`${name}: what grows is forgotten by its age`, async () => {
     await using db = await disposable(open());
     const now = Date.parse(AT);
@@ -142,6 +231,46 @@ for (const { name, open, runs } of DATABASES) {
     const newest = Array.from({ length: 20 }, (_, index) => String(index + 10));
     assert.deepEqual(await kept(90), ["03", "05", ...newest]);
   });
+}
+
+test("PostgreSQL: of two reports at one time the later one's tags count", async () => {
+  await using db = await disposable(openDatabase(await server.database()));
+  const { database } = db;
+  await database.transaction().execute((change) => createMachine(change, "web", AT));
+  const heard = (sequence: number, tags?: readonly string[], until = Promise.resolve()) =>
+    database.transaction().execute(async (change) => {
+      const kept = await hear(change, "web", saying(sequence, tags), AT);
+      await until;
+      return kept;
+    });
+  await heard(1);
+  const end = Promise.withResolvers<void>();
+  const earlier = heard(2, ["web"], end.promise);
+  await until(async () => (await transactions(database, "idle in transaction")) === 1);
+  // It reads what was there before, and waits. What it says is what that says.
+  const later = heard(3);
+  await until(async () => (await transactions(database, "active")) === 1);
+  end.resolve();
+  assert.deepEqual(await Promise.all([earlier, later]), [true, true]);
+  assert.deepEqual(await database.selectFrom("machine_tags").selectAll().execute(), []);
+});
+
+/** How many others of this database are in that state: at rest between statements, or waiting within one. */
+async function transactions(database: Database, state: string): Promise<number> {
+  const { rows } = await sql<{ count: number }>`select count(*) as count from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and state = ${state}`.execute(database);
+  return Number(rows[0]?.count);
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await holds()); tries++) {
+    assert.ok(tries < 200);
+    await new Promise((later) => setTimeout(later, 50));
+  }
+}
+
+function saying(sequence: number, tags?: readonly string[]) {
+  return report.parse(reportOf("web", { sequence, ...(tags === undefined ? {} : { tags }) }));
 }
 
 async function disposable(opening: Promise<Database>) {

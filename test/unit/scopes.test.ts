@@ -103,6 +103,8 @@ test("all scopes together make one host", () => {
   assert.ok(plan.persistence.entries.length > 40);
 });
 
+const AGENT = { enable: true, controlPlane: "https://x", contentRepositories: ["https://y"] };
+
 const mistakes: readonly (readonly [what: string, module: object, message: RegExp])[] = [
   [
     "an agent without a control plane",
@@ -112,10 +114,20 @@ const mistakes: readonly (readonly [what: string, module: object, message: RegEx
   [
     "a health check that is two",
     {
-      services: { "nixfleet-agent": { enable: true, controlPlane: "https://x", contentRepositories: ["https://y"] } },
+      services: { "nixfleet-agent": AGENT },
       nixfleet: { healthChecks: { shop: { unit: "shop.service", tcp: "localhost:80" } } },
     },
     /nixfleet\.healthChecks\."shop" needs one of unit, url, tcp and command/,
+  ],
+  [
+    "a tag that the control plane would not take",
+    { services: { "nixfleet-agent": { ...AGENT, tags: ["web", "Site Berlin"] } } },
+    /tags\.1: wanted at most 63 lower-case letters.*got "Site Berlin"\n {2}at .*:\d+/,
+  ],
+  [
+    "more tags than a report carries",
+    { services: { "nixfleet-agent": { ...AGENT, tags: Array.from({ length: 51 }, (_, index) => `t${index}`) } } },
+    /tags: wanted at most 50 tags, got 51\n {2}at .*:\d+/,
   ],
   [
     "a certificate without its key",
@@ -159,11 +171,14 @@ test("the arguments of a program in a unit are what they were", () => {
   assert.equal(given.map(quoted).join(" "), '"/usr/bin/agent" "a b" "c\\"d" "50%%" "$$HOME" "back\\\\slash"');
 });
 
+/** What a role would say, beside the host. */
+const WITH_TAGS = { services: { "nixfleet-agent": { tags: ["web"] } } };
+
 test("the agent reads what is declared, with the checks of the services beside it", () => {
   const fleet = { controlPlane: "https://fleet.test:8443", contentRepositories: ["https://content.test/"] };
-  const { files, runtime } = planWith({
+  const { files, runtime } = planWith(WITH_TAGS, {
     services: {
-      "nixfleet-agent": { enable: true, ...fleet, maintenanceWindow: "22:00-04:30" },
+      "nixfleet-agent": { enable: true, ...fleet, maintenanceWindow: "22:00-04:30", tags: ["site:berlin", "web"] },
       openssh: { enable: true, ports: [2222] },
       nginx: { enable: true },
     },
@@ -173,6 +188,7 @@ test("the agent reads what is declared, with the checks of the services beside i
   const file = files.find(({ path }) => path === "/etc/nixfleet-agent/settings.json");
   assert.ok(file?.kind === "text");
   const settings = settingsSchema.parse(JSON.parse(file.text));
+  assert.deepEqual([...settings.tags].sort(), ["site:berlin", "web"]);
   assert.deepEqual(settings.window, { start: "22:00", end: "04:30" });
   const shown = settings.checks.map(({ name, kind, failures }) => `${name} ${kind} ${failures}`).sort();
   assert.deepEqual(shown, ["nginx systemd 3", "shop http 5", "ssh tcp 3"]);

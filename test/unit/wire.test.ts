@@ -28,7 +28,8 @@ const REPORT = {
 };
 
 test("a report is read, and one with something unknown, of another version or without an end is refused", () => {
-  assert.deepEqual(report.parse(REPORT), REPORT);
+  // One without tags is an older agent's.
+  for (const good of [REPORT, { ...REPORT, tags: ["web", "site:berlin"] }]) assert.deepEqual(report.parse(good), good);
   const wrong: readonly Record<string, unknown>[] = [
     { ...REPORT, version: 2 },
     { ...REPORT, also: 1 },
@@ -37,6 +38,9 @@ test("a report is read, and one with something unknown, of another version or wi
     { ...REPORT, sequence: 2 ** 53 },
     { ...REPORT, outcome: { kind: "rejected", why: "x".repeat(1001) } },
     { ...REPORT, outcome: { kind: "splendid" } },
+    { ...REPORT, tags: ["Web"] },
+    { ...REPORT, tags: ["w".repeat(64)] },
+    { ...REPORT, tags: Array.from({ length: 51 }, (_, index) => `t${index}`) },
     { ...REPORT, outcome: { kind: "unhealthy", why: "\0" } },
     { ...REPORT, outcome: { kind: "unhealthy", why: "\ud800" } },
     { ...REPORT, running: { ...REPORT.running, closure: "/nix/store/../../etc" } },

@@ -1,10 +1,12 @@
 /** The machines, for operators. */
 import { z } from "zod";
+import { MOST_TAGS } from "../../tag.ts";
 import { target } from "../../wire/desired.ts";
-import { closurePath, counter, machineName, releaseId, tag, text } from "../../wire/names.ts";
+import { closurePath, counter, machineName, releaseId, tag, tags, text } from "../../wire/names.ts";
 import { outcome, report } from "../../wire/report.ts";
 import type { Change } from "../store/database.ts";
 import { createMachine, forgetMachine, LIFECYCLES, setLifecycle } from "../store/machines.ts";
+import { giveTags, type Tags, tagsOf } from "../store/tags.ts";
 import { revokeCertificates } from "./agent-routes.ts";
 import { page, pageOf, pageQuery } from "./page.ts";
 import { Refusal } from "./refusal.ts";
@@ -12,13 +14,14 @@ import { noBody, noParams, noQuery, route } from "./route.ts";
 import { newSecret } from "./secret.ts";
 
 const lifecycle = z.enum(["pending", "provisioning", "active", "maintenance", "decommissioned"]);
-const tags = z.array(tag).max(50);
 const params = z.strictObject({ machine: machineName });
 
 const summary = z.strictObject({
   name: machineName,
   lifecycle,
-  tags,
+  /** An operator's, and those that the host declares. */
+  tags: z.array(tag).max(2 * MOST_TAGS),
+  declaredTags: tags,
   running: closurePath.nullable(),
   release: releaseId.nullable(),
   /** What it should run. */
@@ -85,7 +88,7 @@ export const machineRoutes = [
           rows,
           query.limit,
           ({ name }) => name,
-          (row) => shown(row, named.get(row.name) ?? []),
+          (row) => shown(row, named(row.name)),
         ),
       };
     },
@@ -104,7 +107,7 @@ export const machineRoutes = [
       const known = await db.selectFrom("machines").select("name").where("name", "=", body.name).executeTakeFirst();
       if (known !== undefined) throw new Refusal(409, `there is a machine ${body.name} already`);
       await createMachine(db, body.name, new Date(now).toISOString());
-      await setTags(db, body.name, body.tags);
+      await giveTags(db, body.name, body.tags);
       const after = { tags: body.tags };
       return {
         status: 201,
@@ -169,7 +172,7 @@ export const machineRoutes = [
     method: "put",
     path: "/machines/:machine/tags",
     who: "deploy",
-    summary: "Gives it these tags and no others.",
+    summary: "Gives it these tags and no others, beside those that its host declares.",
     params,
     query: noQuery,
     body: z.strictObject({ tags }),
@@ -177,8 +180,7 @@ export const machineRoutes = [
     status: 200,
     handle: async ({ db, params: { machine: name }, body }) => {
       await found(db, name);
-      const before = (await tagsOf(db, [name])).get(name) ?? [];
-      await setTags(db, name, body.tags);
+      const before = await giveTags(db, name, body.tags);
       return {
         status: 200,
         body: await machine(db, name),
@@ -311,15 +313,15 @@ async function found(db: Change, name: string) {
 }
 
 async function machine(db: Change, name: string) {
-  return shown(await found(db, name), (await tagsOf(db, [name])).get(name) ?? []);
+  return shown(await found(db, name), (await tagsOf(db, [name]))(name));
 }
 
-function shown(row: Awaited<ReturnType<typeof found>>, named: readonly string[]) {
+function shown(row: Awaited<ReturnType<typeof found>>, tags: Tags) {
   const { name, running, change, fetched } = row;
   return {
     name,
     lifecycle: row.lifecycle,
-    tags: named,
+    ...tags,
     running,
     release: row.running_release,
     target: JSON.parse(row.target),
@@ -330,20 +332,6 @@ function shown(row: Awaited<ReturnType<typeof found>>, named: readonly string[])
     drift: row.report === null ? null : JSON.parse(row.report).drift,
     seen: row.seen_at,
   };
-}
-
-async function tagsOf(db: Change, names: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
-  const tagged = new Map<string, string[]>();
-  if (names.length === 0) return tagged;
-  const rows = await db.selectFrom("machine_tags").selectAll().where("machine", "in", names).orderBy("tag").execute();
-  for (const row of rows) tagged.set(row.machine, [...(tagged.get(row.machine) ?? []), row.tag]);
-  return tagged;
-}
-
-async function setTags(db: Change, name: string, wanted: readonly string[]): Promise<void> {
-  await db.deleteFrom("machine_tags").where("machine", "=", name).execute();
-  const rows = [...new Set(wanted)].map((one) => ({ machine: name, tag: one }));
-  if (rows.length > 0) await db.insertInto("machine_tags").values(rows).execute();
 }
 
 export function numbered(cursor: string): number {

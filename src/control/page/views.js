@@ -109,6 +109,7 @@ async function oneMachine({ path: [name = ""], act, mayDeploy }) {
     facts([
       ["Lifecycle", one.lifecycle],
       ["Tags", one.tags.join(" ") || "none"],
+      ["Declared by the host", one.declaredTags.join(" ") || "none"],
       ["Runs", [closure(one.running), " of release ", release(one.release)]],
       ["Proved by a boot", one.report === null ? "unknown" : one.report.running.proved ? "yes" : "not yet"],
       ["Should run", one.target.kind === "keep" ? "the same" : closure(one.target.closure)],

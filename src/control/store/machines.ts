@@ -3,6 +3,8 @@ import { type Target, target as targetSchema } from "../../wire/desired.ts";
 import type { Report } from "../../wire/report.ts";
 import type { Lifecycle } from "../decide/state.ts";
 import type { Change } from "./database.ts";
+import type { MachineRow } from "./schema.ts";
+import { declareTags } from "./tags.ts";
 
 export async function createMachine(change: Change, name: string, at: string): Promise<void> {
   // A machine that was forgotten may still say what it did with an order from then: no number is given twice.
@@ -68,34 +70,58 @@ export async function fetchTarget(change: Change, name: string): Promise<{ chang
 /** Keeps what the machine says, unless a later report of it is here. @returns whether it was kept */
 export async function hear(change: Change, name: string, report: Report, at: string): Promise<boolean> {
   const { steady } = await change.selectFrom("clock").select("steady").executeTakeFirstOrThrow();
-  const before = await change
-    .selectFrom("machines")
-    .select(["running", "outcome_kind"])
-    .where("name", "=", name)
-    .executeTakeFirst();
   const { sequence, running, outcome } = report;
-  const { numUpdatedRows } = await change
-    .updateTable("machines")
-    .set({ sequence, last_seen: steady, seen_at: at, running: running.closure, running_release: running.release })
-    .set({
-      reported_change: report.change,
-      outcome: JSON.stringify(outcome),
-      outcome_kind: outcome.kind,
-      report: JSON.stringify(report),
-    })
-    .where("name", "=", name)
-    .where((eb) => eb.or([eb("sequence", "is", null), eb("sequence", "<", sequence)]))
-    .executeTakeFirst();
-  if (before === undefined || numUpdatedRows !== 1n) return false;
-  if (outcome.kind === "rejected") await reject(change, name, outcome.release, outcome.why, at);
-  if (before.running !== running.closure || before.outcome_kind !== outcome.kind) {
-    const detail = { outcome, running: running.closure, change: report.change };
-    await change
-      .insertInto("events")
-      .values({ at, machine: name, kind: outcome.kind, detail: JSON.stringify(detail) })
-      .execute();
+  for (;;) {
+    const before = await change
+      .selectFrom("machines")
+      .select(["sequence", "running", "outcome_kind", "report"])
+      .where("name", "=", name)
+      .executeTakeFirst();
+    if (before === undefined || (before.sequence !== null && before.sequence >= sequence)) return false;
+    const { numUpdatedRows } = await change
+      .updateTable("machines")
+      .set({ sequence, last_seen: steady, seen_at: at, running: running.closure, running_release: running.release })
+      .set({
+        reported_change: report.change,
+        outcome: JSON.stringify(outcome),
+        outcome_kind: outcome.kind,
+        report: JSON.stringify(report),
+      })
+      .where("name", "=", name)
+      .where("sequence", before.sequence === null ? "is" : "=", before.sequence)
+      .executeTakeFirst();
+    // Otherwise another report of it is here since this moment, and what is new is new beside that one.
+    if (numUpdatedRows === 1n) {
+      await keepNews(change, name, before, report, at);
+      return true;
+    }
   }
-  return true;
+}
+
+/** Most reports say what the one before did, which costs nothing more. */
+async function keepNews(
+  change: Change,
+  machine: string,
+  before: Pick<MachineRow, "running" | "outcome_kind" | "report">,
+  report: Report,
+  at: string,
+): Promise<void> {
+  const { running, outcome } = report;
+  if (outcome.kind === "rejected") await reject(change, machine, outcome.release, outcome.why, at);
+  const event = (kind: string, detail: unknown) =>
+    change
+      .insertInto("events")
+      .values({ at, machine, kind, detail: JSON.stringify(detail) })
+      .execute();
+  if (before.running !== running.closure || before.outcome_kind !== outcome.kind) {
+    await event(outcome.kind, { outcome, running: running.closure, change: report.change });
+  }
+  const declared: readonly string[] = before.report === null ? [] : (JSON.parse(before.report).tags ?? []);
+  const { tags = [] } = report;
+  if (JSON.stringify(declared) !== JSON.stringify(tags)) {
+    await declareTags(change, machine, tags);
+    await event("tags", { before: declared, after: tags });
+  }
 }
 
 /** It may speak of an order from before the one that it has now. Of a release that is not, nothing is kept. */

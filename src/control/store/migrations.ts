@@ -5,6 +5,7 @@ import type { Migration } from "kysely/migration";
 export const MIGRATIONS: Record<string, Migration> = {
   "0001-fleet": { up: fleet },
   "0002-large": { up: large },
+  "0003-declared-tags": { up: declaredTags },
 };
 
 async function fleet(db: Kysely<unknown>): Promise<void> {
@@ -72,6 +73,19 @@ async function large(db: Kysely<unknown>): Promise<void> {
     "alter table rollouts add column counts text",
     "alter table releases add column hosts bigint not null default 0",
     "update releases set hosts = (select count(*) from release_hosts where release_hosts.release = releases.id)",
+  ];
+  for (const statement of statements) await sql.raw(statement).execute(db);
+}
+
+/** A host declares tags, too. Who gave a tag is part of its key, so those from before are an operator's, in a table anew. */
+async function declaredTags(db: Kysely<unknown>): Promise<void> {
+  const statements = [
+    `create table given_tags (machine text not null references machines on delete cascade, tag text not null, declared integer not null,
+      primary key (machine, tag, declared))`,
+    "insert into given_tags select machine, tag, 0 from machine_tags",
+    "drop table machine_tags",
+    "alter table given_tags rename to machine_tags",
+    "create index machine_tags_by_tag on machine_tags (tag, machine)",
   ];
   for (const statement of statements) await sql.raw(statement).execute(db);
 }

@@ -8,7 +8,8 @@ export type Role = (typeof ROLES)[number];
 
 export interface Schema {
   machines: MachineRow;
-  machine_tags: { machine: string; tag: string };
+  /** `declared`: 1 for what the host says of itself, 0 for what an operator has given it. */
+  machine_tags: { machine: string; tag: string; declared: number };
   rejections: { machine: string; release: string; why: string; at: string };
   releases: ReleaseRow;
   release_hosts: { release: string; machine: string; closure: string };

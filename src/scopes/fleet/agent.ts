@@ -9,6 +9,7 @@ import type { OnNixos, ScopeConfig } from "../on-nixos.ts";
 import { persisted } from "../persisted.ts";
 import { CONFINED, program } from "./confinement.ts";
 import { declaredCheck, isOneCheck } from "./health-checks.ts";
+import { tagList } from "./tags.ts";
 
 const NAME = "nixfleet-agent";
 const FOLDER = "/var/lib/nixfleet";
@@ -49,6 +50,13 @@ export const agent = defineModule(
             type: types.intBetween(5, 86_400),
             default: 60,
             description: "How often it asks, in seconds, and up to a quarter later, so that not all ask at once.",
+          }),
+          tags: mkOption({
+            type: tagList,
+            default: [],
+            example: ["web", "site:berlin"],
+            description:
+              "Tags that the control plane chooses this host by, beside those that `nixfleet machines tag` gives it. They count once the host runs them.",
           }),
           confirm: mkOption({
             type: types.intBetween(30, 86_400),
@@ -98,7 +106,8 @@ export const agent = defineModule(
         [TRUST]: { source: ({ services }) => services[NAME].trust },
         "nixfleet-agent/settings.json": {
           text: ({ services, nixfleet, hostSpec }) => {
-            const { controlPlane, contentRepositories, interval, confirm, maintenanceWindow, metrics } = services[NAME];
+            const { controlPlane, contentRepositories, interval, tags, confirm, maintenanceWindow, metrics } =
+              services[NAME];
             const [start, end] = maintenanceWindow?.split("-") ?? [];
             const settings = {
               version: 1,
@@ -108,6 +117,7 @@ export const agent = defineModule(
               trust: `/etc/${TRUST}`,
               contentRepositories,
               interval,
+              tags,
               confirm,
               window: maintenanceWindow === null ? null : { start, end },
               checks: Object.entries(nixfleet.healthChecks).map(([name, check]) => declaredCheck(name, check)),

@@ -1,6 +1,7 @@
 /** Closures → a content repository. */
 import { basename, dirname } from "node:path";
 import { type Closure, objectsOf } from "../closure/closure.ts";
+import { UserError } from "../errors.ts";
 import { objectContent } from "./object-content.ts";
 import { type ContentPath, contentPath } from "./paths.ts";
 import type { Repository } from "./repository.ts";
@@ -20,7 +21,8 @@ const AT_ONCE = 16;
 
 /**
  * Puts a host's closure, and its packages, into the repository, with patches for hosts that have the one before it. What is
- * there already is not written again, and the record of the host comes last: killed at any moment, what it names is whole.
+ * there already is not written again, but for a list that is damaged; and the record of the host comes last: killed at any
+ * moment, what it names is whole.
  * @throws UserError where the cache has something else than what was built
  */
 export async function publish(
@@ -32,13 +34,19 @@ export async function publish(
   const name = basename(closure.storePath);
   const before = (await repository.published()).get(hostName) ?? [];
   const former = before.filter((one) => one !== name).at(-1);
-  const formers = former === undefined ? [] : [...referencesIn(await repository.list(former)), former];
+  const formerList = former === undefined ? null : await readList(former, repository, onProgress);
+  const formers = former === undefined || formerList === null ? [] : [...referencesIn(formerList), former];
   const objects = objectsOf(closure);
+  const damaged = new Set<string>();
+  for (const path of objects.map(({ storePath }) => listOf(basename(storePath)))) {
+    const place = contentPath(path);
+    if (repository.has(place) && (await readList(path.name, repository, onProgress)) === null) damaged.add(place);
+  }
   const content = await objectContent(objects, dirname(closure.folder), LEVEL);
   const count = { files: 0, bytes: 0 };
 
   async function* missing(paths: readonly ContentPath[]): AsyncGenerator<readonly [string, Uint8Array]> {
-    const lacking = paths.filter((path) => !repository.has(contentPath(path)));
+    const lacking = paths.filter((path) => !repository.has(contentPath(path)) || damaged.has(contentPath(path)));
     for (let from = 0; from < lacking.length; from += AT_ONCE) {
       const some = lacking.slice(from, from + AT_ONCE);
       const made = await Promise.all(some.map(async (path) => [contentPath(path), await content.at(path)] as const));
@@ -68,11 +76,29 @@ export async function publish(
   return { closure: closure.storePath, ...count };
 }
 
+/** The list of an object; `null` where it is damaged, which is said. */
+async function readList(
+  name: string,
+  repository: Repository,
+  onProgress: (step: string) => void,
+): Promise<string | null> {
+  try {
+    return await repository.list(name);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    onProgress(error.message);
+    return null;
+  }
+}
+
+function listOf(name: string) {
+  return { kind: "list", name, from: null } as const;
+}
+
 /** The list comes last: what has one is there whole. */
 function listPaths(name: string, from: string | undefined): readonly ContentPath[] {
-  const list: ContentPath = { kind: "list", name, from: null };
-  if (from === undefined || from === name) return [list];
-  return [{ kind: "changes", name, from }, { kind: "list", name, from }, list];
+  if (from === undefined || from === name) return [listOf(name)];
+  return [{ kind: "changes", name, from }, { kind: "list", name, from }, listOf(name)];
 }
 
 /** The names of the objects that a closure refers to, its packages and its runtime, by the list of what it holds. */

@@ -13,7 +13,7 @@ import { referencesIn } from "../../src/content/publish.ts";
 import { openRepository } from "../../src/content/repository.ts";
 import { removeUnneeded, unneeded } from "../../src/content/repository-gc.ts";
 import { temporaryFolder } from "../../src/local/resources.ts";
-import { nameOf, published, testClosure } from "./closures.ts";
+import { nameOf, packagesOf, published, testClosure } from "./closures.ts";
 
 const open = (folder: string, create = false) => openRepository(folder, { create, onWait: () => {} });
 
@@ -81,6 +81,25 @@ test("where a list cannot be read, nothing is deleted", async () => {
   await writeFile(join(repository, contentPath({ kind: "list", name: nameOf(closure), from: null })), "damaged");
   await using opened = await open(repository);
   await assert.rejects(unneeded(opened, 1), /is not the list of what/);
+});
+
+test("a list that is damaged is written again with its closure, and does not keep another from being published", async () => {
+  await using folder = await temporaryFolder();
+  const repository = join(folder.path, "repository");
+  const [first, second] = [
+    await testClosure(join(folder.path, "store"), "a"),
+    await testClosure(join(folder.path, "store"), "b"),
+  ];
+  const damage = async (name: string) =>
+    writeFile(join(repository, contentPath({ kind: "list", name, from: null })), "damaged");
+  await published(first, repository);
+  await damage(nameOf(first));
+  await published(second, repository);
+  await damage(packagesOf(first));
+  await published(first, repository);
+  assert.deepEqual((await whole(repository)).get("test"), [nameOf(second), nameOf(first)]);
+  // Without a closure to make patches from, there are none.
+  assert.equal(existsSync(join(repository, "objects", nameOf(second), "from")), false);
 });
 
 test("a folder that holds something else is not written to, nor deleted from", async () => {

@@ -82,7 +82,13 @@ export async function confirmSwitch(places: Places, work: Work): Promise<void> {
 }
 
 /** The closure is the next generation; the host boots it, and goes back unless it is proved. */
-export async function bootInto(places: Places, { confirm }: Settings, work: Work): Promise<void> {
+export async function bootInto(places: Places, settings: Settings, work: Work): Promise<void> {
+  await installForBoot(places, settings, work);
+  await asRoot(places, ["systemctl", "--no-block", "reboot"]);
+}
+
+/** The closure is the next generation: whoever boots it goes back unless it is proved. */
+export async function installForBoot(places: Places, { confirm }: Settings, work: Work): Promise<void> {
   // First: from the moment that it can boot, it has to be proved.
   await writeDurably(provingFile(places), `${work.closure}\n${confirm}\n`, 0o600);
   try {
@@ -91,7 +97,12 @@ export async function bootInto(places: Places, { confirm }: Settings, work: Work
     if ((await readNewest(places)) !== work.closure) await forgetBoot(places);
     throw error;
   }
-  await asRoot(places, ["systemctl", "--no-block", "reboot"]);
+}
+
+/** What runs is the next generation again. */
+export async function withdrawFromBoot(places: Places, running: string): Promise<void> {
+  await asRoot(places, ["sh", join(places.scripts, "add-generation.sh"), running]);
+  await forgetBoot(places);
 }
 
 export async function confirmBoot(places: Places): Promise<void> {

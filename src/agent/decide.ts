@@ -46,6 +46,10 @@ export type Step =
   | { readonly kind: "prepare"; readonly work: Work }
   | { readonly kind: "switch"; readonly work: Work }
   | { readonly kind: "boot"; readonly work: Work }
+  /** Make it what boots next, and wait. */
+  | { readonly kind: "install"; readonly work: Work }
+  /** Make what runs what boots next again: somebody wants something else of this host now. */
+  | { readonly kind: "withdraw"; readonly work: Work }
   /** Keep what waits to be confirmed: the new generation's agent has reached the control plane, and all checks pass. */
   | { readonly kind: "confirm"; readonly work: Work }
   /** The change has come to its end; `landed` is what runs now because of it. */
@@ -65,6 +69,10 @@ export function decide(state: AgentState, desired: Desired | null, facts: Facts)
       return switched(work, desired, facts);
     case "booting":
       return booted(work, desired, facts);
+    case "installing":
+    case "installed":
+    case "withdrawing":
+      return installed(work, desired, facts);
   }
 }
 
@@ -74,6 +82,8 @@ export function afterStep(state: AgentState, step: Step): AgentState {
     case "prepare":
     case "switch":
     case "boot":
+    case "install":
+    case "withdraw":
       return { ...state, work: step.work };
     case "end":
       return afterEnd(state, step);
@@ -137,6 +147,7 @@ function prepared(state: AgentState, work: Work, desired: Desired | null, facts:
   if (isThere(work, facts)) return ended(state, work.change, work, facts);
   const begun: Work = { ...work, bootId: facts.bootId, attempts: work.attempts + 1, waits: null };
   if (work.apply === "live") return { kind: "switch", work: { ...begun, phase: "switching" } };
+  if (work.apply === "next-boot") return { kind: "install", work: { ...begun, phase: "installing" } };
   if (!facts.inWindow) return { kind: "wait", soon: false, why: "it waits for the maintenance window" };
   return { kind: "boot", work: { ...begun, phase: "booting" } };
 }
@@ -170,9 +181,31 @@ function switched(work: Work, desired: Desired | null, facts: Facts): Step {
 function booted(work: Work, desired: Desired | null, facts: Facts): Step {
   // It was recorded, and the host has not gone down: do it again, which changes nothing.
   if (facts.bootId === work.bootId) return { kind: "boot", work };
+  return rebooted(work, desired, facts) ?? again(work, facts);
+}
+
+/** @returns null where another generation is what boots */
+function rebooted(work: Work, desired: Desired | null, facts: Facts): Step | null {
   if (facts.booted === work.closure) return facts.proving ? proof(work, desired, facts) : after(work, facts);
   if (facts.newest === work.closure) return back(work, "it did not come up, or did not prove itself in time");
-  return again(work, facts);
+  return null;
+}
+
+function installed(work: Work, desired: Desired | null, facts: Facts): Step {
+  const isRebooted = facts.bootId !== work.bootId;
+  const isUnwanted = work.phase === "withdrawing" || (desired !== null && desired.change > work.change);
+  // What boots it proves itself first, also if something else is wanted by now.
+  if (isUnwanted && !(isRebooted && facts.booted === work.closure))
+    return { kind: "withdraw", work: { ...work, phase: "withdrawing" } };
+  if (isRebooted) {
+    const step = rebooted(work, desired, facts);
+    if (step !== null) return step;
+  } else if (work.phase === "installed" && facts.newest === work.closure) {
+    return { kind: "wait", soon: false, why: "it waits until somebody reboots the host" };
+  }
+  // Whoever installs something else by hand has decided: it does not come back by itself.
+  if (work.phase === "installed") return back(work, "another generation was installed on this host before it booted");
+  return isRebooted ? again(work, facts) : { kind: "install", work };
 }
 
 /** Only the agent that came with the closure can prove it. */

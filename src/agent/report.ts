@@ -19,7 +19,7 @@ export async function reportOf(
     version: WIRE_VERSION,
     sequence: state.report,
     change: state.work?.change ?? state.change,
-    outcome: outcomeOf(state, step),
+    outcome: outcomeOf(state, facts, step),
     running: {
       closure: facts.running,
       release: state.release,
@@ -36,8 +36,9 @@ export async function reportOf(
   };
 }
 
-function outcomeOf({ work, end }: AgentState, step: Step): Outcome {
+function outcomeOf({ work, end }: AgentState, { bootId }: Facts, step: Step): Outcome {
   if (work === null) return end;
+  if (work.phase === "installed" && work.bootId === bootId) return { kind: "installed" };
   const doing = step.kind === "wait" ? `${work.phase}: ${step.why}` : work.phase;
   return { kind: "working", doing: doing.slice(0, 200) };
 }

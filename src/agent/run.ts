@@ -5,7 +5,16 @@ import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { fileLock } from "../local/file-lock.ts";
 import { desired as desiredSchema } from "../wire/desired.ts";
-import { beginSwitch, bootInto, confirmBoot, confirmSwitch, forgetBoot, prepare } from "./act.ts";
+import {
+  beginSwitch,
+  bootInto,
+  confirmBoot,
+  confirmSwitch,
+  forgetBoot,
+  installForBoot,
+  prepare,
+  withdrawFromBoot,
+} from "./act.ts";
 import {
   ask,
   type Counts,
@@ -17,7 +26,7 @@ import {
   withResults,
 } from "./checks.ts";
 import { type Connection, Denied, send, Unanswered } from "./connection.ts";
-import { afterStep, type Checks, type Desired, decide, type Step } from "./decide.ts";
+import { afterStep, type Checks, type Desired, decide, type Facts, type Step } from "./decide.ts";
 import { countDrift, lastDrift } from "./drift.ts";
 import { renewed } from "./enrol.ts";
 import { readFacts, readStart, readSwitch, type Start } from "./facts.ts";
@@ -62,7 +71,7 @@ export async function runAgent(places: Places, program: string, log: (line: stri
     step = decide(state, desired, facts);
     if (step.kind === "wait") await save(afterStep(state, step)).catch(unremembered(log));
     else await save(afterStep(state, step));
-    const next = await done(places, settings, state, step, log);
+    const next = await done(places, settings, state, step, facts, log);
     if (next === null) break;
     await save(next);
   }
@@ -77,7 +86,7 @@ export async function runAgent(places: Places, program: string, log: (line: stri
     const drift = await lastDrift(places, start);
     await told(connection, await reportOf(state, facts, counts, drift, step, settings.tags), log);
   }
-  if (state.work === null) await countDrift(places, start, uptime());
+  if (state.work === null || state.work.phase === "installed") await countDrift(places, start, uptime());
   const isWaiting = state.work !== null && !(step.kind === "wait" && !step.soon);
   return { soon: isWaiting || isSoon(desired, settings, checks) };
 }
@@ -88,6 +97,7 @@ async function done(
   settings: Settings,
   state: AgentState,
   step: Step,
+  facts: Facts,
   log: (line: string) => void,
 ): Promise<AgentState | null> {
   switch (step.kind) {
@@ -112,6 +122,21 @@ async function done(
     case "boot":
       log(`change ${step.work.change}: booting ${step.work.closure}`);
       return await bootInto(places, settings, step.work).then(() => null, refusing(state, step.work, log));
+    case "install":
+      log(`change ${step.work.change}: installing ${step.work.closure} for the next boot`);
+      return await installForBoot(places, settings, step.work).then(
+        () => ({ ...state, work: { ...step.work, phase: "installed" as const } }),
+        refusing(state, step.work, log),
+      );
+    case "withdraw":
+      log(`change ${step.work.change}: ${step.work.closure} is not what boots next any more`);
+      return await withdrawFromBoot(places, facts.running).then(
+        () => ({ ...state, work: null }),
+        (error: unknown) => {
+          log(`what runs is not what boots next yet: ${said(error)}`);
+          return null; // the next run tries again
+        },
+      );
     case "confirm":
       log(`change ${step.work.change}: it has proved itself`);
       if (step.work.phase === "switching")

@@ -14,9 +14,10 @@ export const workSchema = z.strictObject({
   acceptStray: z.boolean(),
   /**
    * preparing: nothing of this host is changed. switching: the running host becomes the closure, until it is confirmed.
-   * booting: the closure is the next generation, and the host boots it.
+   * booting: the closure is the next generation, and the host boots it. installing: it becomes the next generation, and installed: it is,
+   * until somebody reboots the host. withdrawing: what runs becomes the next generation again.
    */
-  phase: z.enum(["preparing", "switching", "booting"]),
+  phase: z.enum(["preparing", "switching", "booting", "installing", "installed", "withdrawing"]),
   /** The boot in which the phase began. */
   bootId: z.uuid(),
   /** How often the host began to change. */

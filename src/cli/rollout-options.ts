@@ -10,6 +10,6 @@ export const how = {
   soak: ["--soak <seconds>", "how long a wave is healthy before the next begins", "0"],
   patience: ["--patience <seconds>", "how long a machine may take", "1800"],
   onFailure: ["--on-failure <what>", "pause or revert", "pause"],
-  apply: ["--apply <how>", "live or reboot", "live"],
+  apply: ["--apply <how>", "live, reboot, or next-boot: whenever somebody reboots the host", "live"],
   acceptStray: ["--accept-stray", "change machines that keep data which nothing would claim any more"],
 } as const;

@@ -137,6 +137,6 @@ function described(found: Rollout): string {
 
 function counted({ machines }: Pick<Rollout, "machines">): string {
   return Object.entries(machines)
-    .map(([state, count]) => `${count} ${state}`)
+    .map(([state, count]) => `${count} ${state}${state === "installed" ? " and waiting for the next boot" : ""}`)
     .join(", ");
 }

@@ -2,8 +2,11 @@
 import { z } from "zod";
 import { closurePath, counter, releaseId, version } from "./names.ts";
 
-/** `live`: switch now, what needs a reboot waits. `reboot`: boot the new generation. */
-export const apply = z.enum(["live", "reboot"]);
+/**
+ * `live`: switch now, what needs a reboot waits. `reboot`: boot the new generation. `next-boot`: install it, and wait for somebody to reboot
+ * the host.
+ */
+export const apply = z.enum(["live", "reboot", "next-boot"]);
 
 export const target = z.discriminatedUnion("kind", [
   /** Stay as you are. */

@@ -5,6 +5,8 @@ import { closurePath, counter, releaseId, tags, text, version } from "./names.ts
 /** How the change of that number ended here, or that it has not yet. */
 export const outcome = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("working"), doing: text(200) }),
+  /** The generation is what boots next. Nothing else happens until somebody reboots the host. */
+  z.strictObject({ kind: z.literal("installed") }),
   /** The new generation runs, has reached the control plane, and its checks have passed. */
   z.strictObject({ kind: z.literal("healthy") }),
   /** It runs what it should, and checks fail. */

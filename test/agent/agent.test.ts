@@ -1,7 +1,7 @@
 /** The agent against a real control plane, over real TLS. What it does to a host, the virtual machines' test shows. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import { join } from "node:path";
@@ -10,11 +10,12 @@ import { bootInto } from "../../src/agent/act.ts";
 import { agentStatus } from "../../src/agent/agent-status.ts";
 import { readIdentity, writeIdentity } from "../../src/agent/identity.ts";
 import { MemoryLost, readState, writeState } from "../../src/agent/memory.ts";
-import { provingFile } from "../../src/agent/places.ts";
+import { provedFile, provingFile } from "../../src/agent/places.ts";
 import { type Check, readSettings } from "../../src/agent/settings.ts";
 import type { Work } from "../../src/agent/state.ts";
 import { Authority, newAuthority } from "../../src/control/api/authority.ts";
-import { authorityOf } from "../../src/control/state-folder.ts";
+import { authorityOf, DATABASE_FILE } from "../../src/control/state-folder.ts";
+import { openDatabase } from "../../src/control/store/database.ts";
 import { fileLock } from "../../src/local/file-lock.ts";
 import { run } from "../../src/local/process.ts";
 import { temporaryFolder } from "../../src/local/resources.ts";
@@ -283,6 +284,67 @@ test("a full disk and metrics that cannot be written are said, and end no run", 
   rmSync(filled);
   await host.run();
   assert.equal((await machine()).report.sequence, sequence + 1);
+});
+
+/** A host that was told to install release 1 for its next boot, and whose agent was killed as it began. */
+async function installing() {
+  const given = await enrolled();
+  const { host } = given;
+  const generations = join(host.places.nix, "nixfleet/generations");
+  host.scripts({
+    "add-generation.sh": `cd '${generations}'; newest=$(ls | sort -n | tail -n 1)
+      [ "$(head -n 1 "$newest")" = "$1" ] || echo "$1" >"$((newest + 1))"`,
+  });
+  const closure = RUNNING.replace(/1{32}/, "2".repeat(32));
+  const work: Work = {
+    change: 3,
+    release: aRelease(1).id,
+    closure,
+    apply: "next-boot",
+    acceptStray: false,
+    phase: "installing",
+    bootId: "c0ffee00-0000-4000-8000-000000000001",
+    attempts: 1,
+    sequence: 1,
+    waits: null,
+  };
+  await writeState(host.places.memory, { ...(await readState(host.places.memory)), work });
+  const newest = () => readFileSync(join(generations, String(readdirSync(generations).length)), "utf8").split("\n")[0];
+  return { ...given, closure, newest };
+}
+
+test("what is installed for the next boot has to be proved once it boots; until then the agent says so, in no hurry", async () => {
+  await using given = await installing();
+  const { host, closure, newest, machine } = given;
+  for (let runs = 0; runs < 2; runs++) assert.deepEqual(await host.run(), { soon: false });
+  assert.equal(newest(), closure);
+  assert.equal(readFileSync(provingFile(host.places), "utf8").split("\n")[0], closure);
+  const said = await machine();
+  assert.deepEqual([said.outcome, said.reported, said.running], [{ kind: "installed" }, 3, RUNNING]);
+  assert.match((await agentStatus(host.places)).lines.join("\n"), /on its way: change 3, installed/);
+
+  host.boot(2);
+  writeFileSync(join(host.places.proc, "cmdline"), `nixfleet.closure=${closure}\n`);
+  await host.run();
+  assert.deepEqual([(await machine()).outcome.kind, (await machine()).running], ["working", closure]);
+  assert.ok(existsSync(provedFile(host.places)), host.log.join("\n"));
+  rmSync(provingFile(host.places)); // as prove.sh does then
+  await host.run();
+  assert.deepEqual([(await machine()).outcome, (await machine()).reported], [{ kind: "healthy" }, 3]);
+});
+
+test("what is installed for the next boot is taken back when something else is wanted before", async () => {
+  await using given = await installing();
+  const { host, plane, closure, newest, machine } = given;
+  await host.run();
+  assert.equal(newest(), closure);
+  const db = await openDatabase(join(plane.folder.path, DATABASE_FILE));
+  await db.updateTable("machines").set({ change: 4 }).execute();
+  await db.destroy();
+  await host.run();
+  assert.equal(newest(), RUNNING);
+  assert.ok(!existsSync(provingFile(host.places)));
+  assert.deepEqual([(await machine()).outcome, (await machine()).reported], [{ kind: "healthy" }, 4]);
 });
 
 test("before a generation can boot it is written down that it has to be proved; one that is refused leaves nothing", async () => {

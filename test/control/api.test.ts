@@ -390,6 +390,40 @@ test("a host declares tags of its own, which an operator neither gives nor takes
   assert.deepEqual(await withTag("both"), []);
 });
 
+test("a machine that waits for its next boot is named, and asked to ask no more often than others", async () => {
+  const certificate = await plane.enrolled("desk");
+  await plane.ask("POST", "/agent/report", { certificate, body: reportOf("desk") });
+  const next = release(4, { desk: closureOf("desk", "4") });
+  await plane.admin("POST", "/releases", next);
+  const all = { machines: { kind: "all" }, strategy: { kind: "all-at-once" } };
+  const { id } = await plane.admin("POST", "/rollouts", { version: 1, release: next.id, ...all, apply: "next-boot" });
+  const desired = async () => (await plane.ask("GET", "/agent/desired", { certificate })).json;
+  const machines = async () => (await plane.admin("GET", `/rollouts/${id}`)).machines;
+  await until(async () => (await machines()).changing === 1);
+  const { change, target, askAgain } = await desired();
+  assert.equal(target.apply, "next-boot");
+  const outcome = { kind: "installed" };
+  await plane.ask("POST", "/agent/report", { certificate, body: reportOf("desk", { sequence: 2, change, outcome }) });
+  await until(async () => (await machines()).installed === 1);
+  const { items } = await plane.admin("GET", `/rollouts/${id}/machines`);
+  assert.deepEqual(
+    [items[0].machine, items[0].state, items[0].why],
+    ["desk", "installed", "it waits for its next boot"],
+  );
+  assert.ok((await desired()).askAgain > askAgain);
+  const listed = await plane.admin("GET", "/machines?outcome=installed");
+  assert.deepEqual([listed.items.length, listed.items[0].running], [1, closureOf("desk", "0")]);
+  await plane.admin("POST", `/rollouts/${id}/revert`);
+  await until(async () => (await desired()).target.kind === "return");
+});
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await holds()); tries++) {
+    assert.ok(tries < 100);
+    await new Promise((later) => setTimeout(later, 100));
+  }
+}
+
 test("lists come in pages that miss nothing, and filter by tag", async () => {
   const names: string[] = [];
   for (let cursor = ""; ; ) {

@@ -100,7 +100,9 @@ test("rollout --watch says how it goes, and its exit code how it ended", async (
   const report = async () => {
     const { json: told } = await plane.ask("GET", "/agent/desired", { certificate });
     const isBad = told.target.release === bad;
-    const outcome = isBad ? { kind: "rejected", release: bad, why: "nginx does not start" } : { kind: "healthy" };
+    const isForLater = told.target.apply === "next-boot";
+    const well = { kind: isForLater ? "installed" : "healthy" };
+    const outcome = isBad ? { kind: "rejected", release: bad, why: "nginx does not start" } : well;
     const base = reportOf("web", { sequence: ++sequence, change: told.change, outcome, tags: ["declared"] });
     const running = { ...base.running, ...(told.target.kind === "release" && !isBad ? { closure } : {}) };
     assert.equal((await plane.ask("POST", "/agent/report", { certificate, body: { ...base, running } })).status, 200);
@@ -121,6 +123,11 @@ test("rollout --watch says how it goes, and its exit code how it ended", async (
     assert.match(await person.does(["rollout"]), /cancelled[\s\S]*done/);
     const again = await person.types(["rollout", "resume", id]);
     assert.match(again.stderr, /the rollout is cancelled: it can be told to resume while it is paused/);
+    const [later] = (await person.does(["rollout", "start", good, "--apply", "next-boot"])).split(":");
+    let shown = "";
+    for (let tries = 0; tries < 20 && !shown.includes("installed"); tries++)
+      shown = await person.does(["rollout", "show", later ?? ""]);
+    assert.match(shown, /: running: 1 installed and waiting for the next boot$/m);
   } finally {
     clearInterval(agent);
   }

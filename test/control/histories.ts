@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { COMMANDS, type RolloutCommand } from "../../src/control/decide/command.ts";
 import type { Lifecycle } from "../../src/control/decide/state.ts";
 import { wavesOf } from "../../src/control/decide/waves.ts";
+import type { Apply } from "../../src/wire/desired.ts";
 import type { Strategy } from "../../src/wire/rollout.ts";
 
 export type Event =
@@ -15,6 +16,8 @@ export type Event =
   | { readonly kind: "applies"; readonly batch: number }
   | { readonly kind: "polls"; readonly machine: number; readonly lost: boolean }
   | { readonly kind: "acts"; readonly machine: number; readonly how: "well" | "rejects" | "refuses" | "breaks" }
+  /** Somebody reboots it. */
+  | { readonly kind: "boots"; readonly machine: number }
   | { readonly kind: "says"; readonly machine: number; readonly delivered: boolean }
   | { readonly kind: "delivers"; readonly report: number }
   | { readonly kind: "round"; readonly bad: number }
@@ -28,6 +31,7 @@ export interface Plan {
   readonly tolerate: string;
   readonly soak: number;
   readonly onFailure: "pause" | "revert";
+  readonly apply: Apply;
 }
 
 const amount = fc.oneof(
@@ -45,6 +49,7 @@ export const plan: fc.Arbitrary<Plan> = fc.record({
   tolerate: fc.oneof(fc.constant("0"), amount),
   soak: fc.constantFrom(0, 0, 30, 600),
   onFailure: fc.constantFrom("pause", "revert"),
+  apply: fc.constantFrom("live", "next-boot"),
 });
 
 const index = fc.nat({ max: 9 });
@@ -81,6 +86,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       how: fc.constantFrom("well" as const, "well" as const, "rejects" as const, "refuses" as const, "breaks" as const),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("boots" as const), machine: index }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("says" as const), machine: index, delivered: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("delivers" as const), report: index }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("round" as const), bad: fc.nat({ max: 30 }) }) },
@@ -131,7 +137,6 @@ export function rolloutOf(number: number, release: number, { strategy: how, ...r
     wave: 0,
     waves: wavesOf(how),
     patience: 1800,
-    apply: "live" as const,
     acceptStray: false,
     ...rest,
   };

@@ -84,6 +84,9 @@ export class Recorded {
       case "acts":
         world.act(at(world.machines, event.machine), event.how);
         break;
+      case "boots":
+        world.boot(at(world.machines, event.machine));
+        break;
       case "says":
         await this.#say(at(world.machines, event.machine), event.delivered);
         break;

@@ -22,7 +22,14 @@ test("whatever happens to a fleet, no rollout does what it must never do, and ea
   );
 });
 
-const CAREFUL: Plan = { strategy: { kind: "canary" }, atOnce: "100%", tolerate: "0", soak: 0, onFailure: "pause" };
+const CAREFUL: Plan = {
+  strategy: { kind: "canary" },
+  atOnce: "100%",
+  tolerate: "0",
+  soak: 0,
+  onFailure: "pause",
+  apply: "live",
+};
 
 test("the end of a wave is void once a machine that it did not wait for is back from maintenance", () => {
   const run = new Run(2);
@@ -88,6 +95,9 @@ class Run {
       case "acts":
         world.act(pick(world.machines, event.machine), event.how);
         break;
+      case "boots":
+        world.boot(pick(world.machines, event.machine));
+        break;
       case "says": {
         const report = world.say(pick(world.machines, event.machine));
         if (event.delivered) world.hear(report);
@@ -118,11 +128,15 @@ class Run {
   }
 
   /** Everybody does what a well machine does, but for one now and then. */
-  round(bad: number): void {
+  round(bad: number, boots = false): void {
     const { world } = this;
     for (const [index, machine] of world.machines.entries()) {
       world.poll(machine, false);
       world.act(machine, index === bad ? "rejects" : "well");
+      if (boots) {
+        world.boot(machine);
+        world.act(machine, "well");
+      }
       world.hear(world.say(machine));
     }
     world.wall += 45;
@@ -150,6 +164,8 @@ class Run {
     if (!applied) return false;
     if (decision.kind === "rollout") {
       if (decision.wave > before.wave) this.waveEnded(before.id, decision.wave);
+    } else if (decision.from === "installed") {
+      assert.notEqual(decision.to.kind, "failed", "it fails for want of a boot");
     } else if (decision.order?.target.kind === "release") {
       const { machine } = members.find((one) => one.machine.name === decision.machine) ?? assert.fail();
       assert.ok(["running", "done"].includes(before.status), `it changes a machine while it is ${before.status}`);
@@ -180,7 +196,8 @@ class Run {
     );
     let failures = 0;
     for (const { state, machine, live } of begun) {
-      if (state.kind === "changing") assert.ok(machine.lifecycle !== "active", "two waves at once");
+      if (state.kind === "changing" || state.kind === "installed")
+        assert.ok(machine.lifecycle !== "active", "two waves at once");
       if (state.kind === "healthy" && live && machine.lifecycle === "active") {
         assert.ok(this.world.clock.steady - state.since >= rollout.soak, "it does not wait");
       }
@@ -199,9 +216,9 @@ class Run {
       let begun = 0;
       let underWay = 0;
       for (const [name, { state, live }] of members) {
-        if (state.kind === "changing") underWay += 1;
+        if (state.kind === "changing" || state.kind === "installed") underWay += 1;
         if (live) holders.set(name, (holders.get(name) ?? 0) + 1);
-        if (["changing", "healthy", "failed"].includes(state.kind)) begun += 1;
+        if (["changing", "installed", "healthy", "failed"].includes(state.kind)) begun += 1;
         if (state.kind === "healthy") {
           assert.ok(world.truth.has(`${name} ${state.change}`), "healthy by a report from before its change");
         }
@@ -222,13 +239,15 @@ class Run {
     const { world } = this;
     for (const machine of world.machines) machine.lifecycle = "active";
     // Patience, soak and the number of waves are all bounded, so the time is.
-    for (let rounds = 0; rounds < 150; rounds++) this.round(-1);
+    for (let rounds = 0; rounds < 150; rounds++) this.round(-1, true);
     for (const { rollout, members } of world.rollouts.values()) {
       assert.ok(["done", "paused", "failed", "cancelled"].includes(rollout.status), `it is ${rollout.status} for ever`);
       for (const [name, { state, live }] of members) {
         assert.notEqual(state.kind, "reverting", `${name} is reverting for ever`);
         // Nobody follows what a cancelled rollout has begun.
-        if (rollout.status !== "cancelled") assert.notEqual(state.kind, "changing", `${name} is changing for ever`);
+        if (rollout.status !== "cancelled") {
+          assert.ok(state.kind !== "changing" && state.kind !== "installed", `${name} is ${state.kind} for ever`);
+        }
         if (rollout.status !== "paused") assert.ok(!live, `${name} is held by a rollout that is ${rollout.status}`);
         const { change, host } = world.machine(name);
         if (rollout.status !== "done" || state.kind !== "healthy" || change !== state.change) continue;

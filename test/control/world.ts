@@ -75,7 +75,9 @@ export function membersOf(all: readonly Member[], { soak }: Rollout, { now }: Mo
     ({ machine, state, live }) =>
       live &&
       machine.lifecycle === "active" &&
-      (state.kind === "changing" || (state.kind === "healthy" && now - state.since < soak)),
+      (state.kind === "changing" ||
+        state.kind === "installed" ||
+        (state.kind === "healthy" && now - state.since < soak)),
   );
   return { counts, failures: failed.length, firstFailure: failed[0] ?? null, unfinished, concerned: all };
 }
@@ -237,11 +239,20 @@ export class World {
       host.outcome = { kind: "rejected", release: target.release, why: "does not work here" };
     } else if (how === "refuses" && target.kind !== "keep") {
       host.outcome = { kind: "refused", why: "no room" };
+    } else if (isForNextBoot(host)) {
+      host.outcome = { kind: "installed" };
     } else {
       if (target.kind !== "keep") host.running = target.closure;
       host.outcome = { kind: "healthy" };
       this.truth.add(`${name} ${host.change}`);
     }
+  }
+
+  /** What is installed for its next boot runs now, and has to prove itself. */
+  boot({ host }: Record): void {
+    if (host.outcome.kind !== "installed" || host.target.kind !== "release") return;
+    host.running = host.target.closure;
+    host.outcome = { kind: "working", doing: "booted" };
   }
 
   say(record: Record): Report {
@@ -265,6 +276,10 @@ export class World {
     record.reported = { change, outcome };
     if (outcome.kind === "rejected") record.rejections.add(outcome.release);
   }
+}
+
+function isForNextBoot({ target, running }: Host): boolean {
+  return target.kind === "release" && target.apply === "next-boot" && running !== target.closure;
 }
 
 export function closureOf(machine: string, release: string): string {

@@ -28,6 +28,8 @@ class World {
   running = closure(0);
   generations: string[] = [closure(0)];
   readonly good = new Set([closure(0)]);
+  /** What the loader boots. */
+  next = closure(0);
   switching: { closure: string; outcome: string; before: string } | null = null;
   proving = false;
   desired: Desired = { version: 1, change: 0, target: { kind: "keep" }, askAgain: 60 };
@@ -85,14 +87,25 @@ class World {
         return false;
       case "boot":
         this.began.push(step.work.closure);
-        this.generations.push(step.work.closure);
         this.proving = true;
+        this.add(step.work.closure);
         this.reboot(step.work.closure);
         return false;
+      case "install":
+        this.began.push(step.work.closure);
+        this.proving = true;
+        this.add(step.work.closure);
+        this.state = { ...this.state, work: { ...step.work, phase: "installed" } };
+        return true;
+      case "withdraw":
+        this.add(this.running);
+        this.proving = false;
+        this.state = { ...this.state, work: null };
+        return true;
       case "confirm":
         if (this.switching?.outcome === "waiting") {
           this.switching.outcome = "switched";
-          this.generations.push(step.work.closure);
+          this.add(step.work.closure);
         }
         this.proving = false;
         this.good.add(step.work.closure);
@@ -105,13 +118,20 @@ class World {
     }
   }
 
+  /** The newest generation, which boots next. */
+  add(path: string): void {
+    if (this.generations.at(-1) !== path) this.generations.push(path);
+    this.next = path;
+  }
+
   /** Time goes by until what waits for a proof gives up. */
   giveUp(): void {
     if (this.switching?.outcome === "waiting") {
       this.running = this.switching.before;
       this.switching.outcome = "back";
     } else if (this.proving && this.booted === this.generations.at(-1)) {
-      this.reboot(this.lastGood());
+      this.next = this.lastGood();
+      this.reboot(this.next);
     }
   }
 
@@ -121,7 +141,7 @@ class World {
   }
 
   powerCut(): void {
-    this.reboot(this.booted === this.running || this.generations.at(-1) !== this.running ? this.booted : this.running);
+    this.reboot(this.next);
   }
 
   reboot(into: string): void {
@@ -138,7 +158,9 @@ class World {
   }
 }
 
-const release = (n: number, apply: "live" | "reboot"): Desired["target"] => ({
+const APPLY = ["live", "reboot", "next-boot"] as const;
+
+const release = (n: number, apply: (typeof APPLY)[number]): Desired["target"] => ({
   kind: "release",
   release: id(n),
   closure: closure(n),
@@ -162,7 +184,7 @@ const event = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("release" as const),
       n: fc.integer({ min: 1, max: 5 }),
-      apply: fc.constantFrom("live" as const, "reboot" as const),
+      apply: fc.constantFrom(...APPLY),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("return" as const) }) },
@@ -224,7 +246,7 @@ test("whatever happened, once the agent is left alone it comes to rest: a good r
       qualities,
       fc.array(event, { maxLength: 40 }),
       fc.integer({ min: 1, max: 5 }),
-      fc.constantFrom("live" as const, "reboot" as const),
+      fc.constantFrom(...APPLY),
       (given, events, n, apply) => {
         const world = new World(qualityOf(given));
         play(world, events);
@@ -237,7 +259,17 @@ test("whatever happened, once the agent is left alone it comes to rest: a good r
           world.run(99, true);
           const waits = world.switching?.outcome === "waiting" || world.proving;
           waited = waits ? waited + 1 : 0;
-          if (waited > 3) world.giveUp();
+          if (waited > 3) {
+            world.giveUp();
+            waited = 0; // what begins next has its own time
+          }
+          // Somebody reboots it at last.
+          if (
+            world.state.work?.phase === "installed" &&
+            world.state.work.bootId === boot(world.boots) &&
+            runs % 5 === 4
+          )
+            world.powerCut();
         }
         assert.equal(world.state.work, null, JSON.stringify(world.state.work));
         assert.equal(world.state.change, change);
@@ -291,6 +323,74 @@ test("only the agent of the new closure proves it, and only when it has reached 
   assert.equal(kind(null, {}), "wait");
   assert.equal(kind(world.desired, { checks: { kind: "unsure", why: "" } }), "wait");
   assert.equal(kind(world.desired, { checks: { kind: "failing", why: "" } }), "wait");
+});
+
+/** Installed for the next boot, and waiting. */
+function installed(quality: (path: string) => Quality = () => "good"): World {
+  const world = new World(quality);
+  world.order(release(1, "next-boot"));
+  for (let runs = 0; runs < 3; runs++) world.run(99, runs % 2 === 0);
+  assert.deepEqual([world.running, world.next, world.boots], [closure(0), closure(1), 1]);
+  const step = decide(world.state, world.desired, world.facts());
+  assert.deepEqual(
+    [world.state.work?.phase, step.kind, step.kind === "wait" && step.soon],
+    ["installed", "wait", false],
+  );
+  return world;
+}
+
+test("what is for the next boot is installed once, waits without a hurry, and proves itself when somebody reboots the host", () => {
+  const world = installed();
+  assert.deepEqual(world.began, [closure(1)]);
+  world.powerCut();
+  assert.equal(world.running, closure(1));
+  world.run(99, false);
+  assert.equal(world.proving, true);
+  for (let runs = 0; runs < 2; runs++) world.run(99, true);
+  assert.deepEqual([world.state.end, world.state.change, world.proving], [{ kind: "healthy" }, 1, false]);
+});
+
+test("what is for the next boot and does not prove itself, or never comes up, is rejected", () => {
+  for (const quality of ["failing", "unreachable", "hangs"] as const) {
+    const world = installed((path) => (path === closure(1) ? quality : "good"));
+    world.powerCut();
+    world.run(99, true);
+    world.giveUp();
+    for (let runs = 0; runs < 3; runs++) world.run(99, true);
+    assert.deepEqual([world.running, world.state.end.kind, world.state.work], [closure(0), "rejected", null], quality);
+  }
+});
+
+test("what waits for a boot is taken back when something else is wanted, wherever the agent is killed meanwhile", () => {
+  for (const target of [{ kind: "keep" }, { kind: "return", closure: closure(0) }, release(2, "live")] as const) {
+    for (let killed = 0; killed < 12; killed++) {
+      const world = installed();
+      world.order(target);
+      world.run(killed, true);
+      world.run(99, false);
+      for (let runs = 0; runs < 3; runs++) world.run(99, true);
+      const wanted = target.kind === "release" ? closure(2) : closure(0);
+      assert.deepEqual([world.running, world.next, world.proving], [wanted, wanted, false], `${target.kind} ${killed}`);
+      assert.deepEqual([world.state.end.kind, world.state.change, world.state.rejected], ["healthy", 2, []]);
+    }
+  }
+});
+
+test("an older order, or a control plane that is away, takes nothing back that waits for a boot", () => {
+  const world = installed();
+  for (const desired of [null, { ...world.desired, change: 0, target: { kind: "keep" } as const }])
+    assert.equal(decide(world.state, desired, world.facts()).kind, "wait");
+});
+
+test("whoever installs another generation by hand is not fought: the release that waited for a boot is rejected", () => {
+  for (const reboots of [false, true]) {
+    const world = installed();
+    world.add(closure(3));
+    world.good.add(closure(3));
+    if (reboots) world.powerCut();
+    for (let runs = 0; runs < 3; runs++) world.run(99, true);
+    assert.deepEqual([world.state.end.kind, world.next, world.began], ["rejected", closure(3), [closure(1)]]);
+  }
 });
 
 test("a reboot waits for the window, and a change that was paused before it began does not begin", () => {

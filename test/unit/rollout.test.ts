@@ -7,7 +7,8 @@ import { place, tolerated, waveGoal, wavesOf } from "../../src/control/decide/wa
 import { rolloutOf } from "../control/histories.ts";
 import { World } from "../control/world.ts";
 
-const PLAN = { strategy: { kind: "all-at-once" }, atOnce: "100%", tolerate: "0", soak: 0, onFailure: "pause" } as const;
+const WHOLE = { strategy: { kind: "all-at-once" }, atOnce: "100%", tolerate: "0", soak: 0 } as const;
+const PLAN = { ...WHOLE, onFailure: "pause", apply: "live" } as const;
 
 function fleet(count: number, more: Partial<Parameters<typeof rolloutOf>[2]> = {}) {
   const world = new World(count);
@@ -112,6 +113,101 @@ test("pause holds back what no agent has seen yet, and resume goes on", () => {
   world.command("rollout 0", "resume");
   step();
   assert.deepEqual(states(), ["changing", "changing"]);
+});
+
+/** One machine of two has the release as its next generation, and has said so. */
+function installed() {
+  const given = fleet(2, { strategy: { kind: "canary" }, apply: "next-boot" });
+  const machine = given.world.machines.find(({ change }) => change === 1) ?? assert.fail();
+  const says = () => {
+    for (const one of given.world.machines) given.world.hear(given.world.say(one));
+    given.step();
+  };
+  given.world.poll(machine, false);
+  given.world.act(machine, "well");
+  says();
+  const state = () => given.world.rollout("rollout 0").members.get(machine.name)?.state.kind;
+  assert.equal(state(), "installed");
+  return { ...given, machine, says, state };
+}
+
+test("a machine that waits for its next boot is never late, and its wave waits for it; once it boots its patience counts", () => {
+  const { world, step, status, pass, states, machine, says, state } = installed();
+  for (let days = 0; days < 3; days++) {
+    pass(86_400);
+    step();
+    says();
+    assert.deepEqual([states().sort(), status()], [["installed", "waiting"], "running"]);
+  }
+  world.boot(machine);
+  says();
+  assert.equal(state(), "changing");
+  pass(1799);
+  step();
+  assert.equal(state(), "changing");
+  world.act(machine, "well");
+  says();
+  assert.deepEqual(states().sort(), ["changing", "healthy"]);
+});
+
+test("a machine that has booted and does not prove itself fails when the rollout's patience ends, or when it says that it went back", () => {
+  for (const goesBack of [false, true]) {
+    const { world, step, status, pass, machine, says, state } = installed();
+    pass(86_400);
+    world.boot(machine);
+    if (goesBack) world.act(machine, "rejects");
+    says();
+    if (!goesBack) pass(1800);
+    step();
+    assert.deepEqual([state(), status()], [goesBack ? "rejected" : "failed", "paused"]);
+  }
+});
+
+test("a machine that was installed anew waits for no boot of before", () => {
+  const { step, pass, machine, says, state } = installed();
+  machine.host.change = 0;
+  machine.host.outcome = { kind: "healthy" };
+  says();
+  assert.equal(state(), "changing");
+  pass(1800);
+  step();
+  assert.equal(state(), "failed");
+});
+
+test("what waits for a boot stays in a pause, stays when the rollout is cancelled, and is taken back when it is reverted", () => {
+  const { world, step, status, machine, says, state } = installed();
+  world.command("rollout 0", "pause");
+  step();
+  assert.deepEqual([state(), machine.target.kind], ["installed", "release"]);
+  world.command("rollout 0", "cancel");
+  step();
+  assert.deepEqual([state(), machine.target.kind], ["installed", "release"]);
+  world.command("rollout 0", "revert");
+  step();
+  assert.deepEqual([state(), machine.target], ["reverting", { kind: "return", closure: machine.host.running }]);
+  world.poll(machine, false);
+  world.act(machine, "well");
+  says();
+  assert.deepEqual([state(), status()], ["reverted", "failed"]);
+});
+
+test("a machine in maintenance that waits for its next boot is not waited for, and counts when it boots", () => {
+  const { world, step, status, machine, says, state } = installed();
+  const other = world.machines.find((one) => one !== machine) ?? assert.fail();
+  world.setLifecycle(machine, "maintenance");
+  step();
+  world.poll(other, false);
+  for (const does of [() => world.act(other, "well"), () => world.boot(other), () => world.act(other, "well")]) {
+    does();
+    world.hear(world.say(other));
+    step();
+  }
+  assert.deepEqual([state(), status()], ["installed", "done"]);
+  world.setLifecycle(machine, "active");
+  world.boot(machine);
+  world.act(machine, "well");
+  says();
+  assert.deepEqual([state(), status()], ["healthy", "done"]);
 });
 
 test("a healthy machine that becomes unhealthy while the wave is soaked stops the rollout", () => {

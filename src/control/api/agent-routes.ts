@@ -29,11 +29,13 @@ export const agentRoutes = [
       if (told === null) throw new Refusal(403, "this machine is no longer known here");
       const held = await db
         .selectFrom("members")
-        .select("rollout")
+        .select("state")
         .where("machine", "=", machine)
         .where("live", "=", 1)
         .executeTakeFirst();
-      const askAgain = held === undefined ? settings.askAgain : settings.askAgainSoon;
+      // Until somebody reboots it, which may be in a month, there is no hurry.
+      const isRestful = held === undefined || held.state === "installed";
+      const askAgain = isRestful ? settings.askAgain : settings.askAgainSoon;
       return {
         status: 200,
         body: { version: WIRE_VERSION, change: told.change, target: target.parse(told.target), askAgain },

@@ -31,7 +31,18 @@ const summary = z.strictObject({
 const member = z.strictObject({
   machine: machineName,
   closure: closurePath,
-  state: z.enum(["waiting", "changing", "healthy", "failed", "rejected", "reverting", "reverted", "stuck", "left"]),
+  state: z.enum([
+    "waiting",
+    "changing",
+    "installed",
+    "healthy",
+    "failed",
+    "rejected",
+    "reverting",
+    "reverted",
+    "stuck",
+    "left",
+  ]),
   why: text(1000).nullable(),
 });
 
@@ -133,7 +144,7 @@ export const rolloutRoutes = [
           list,
           query.limit,
           ({ machine }) => machine,
-          (row) => row,
+          ({ why, ...row }) => ({ ...row, why: row.state === "installed" ? "it waits for its next boot" : why }),
         ),
       };
     },

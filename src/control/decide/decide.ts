@@ -40,7 +40,7 @@ export function decide(rollout: Rollout, members: Members, moment: Moment): read
 function stop(rollout: Rollout, { counts, failures, firstFailure }: Members): readonly Decision[] {
   const tooMany = failures > tolerated(rollout.tolerate, total(counts));
   // A tolerated failure is one beside others that are well.
-  if (!tooMany && (failures === 0 || counts.healthy > 0 || counts.changing > 0)) return [];
+  if (!tooMany && (failures === 0 || counts.healthy + counts.changing + counts.installed > 0)) return [];
   const state = firstFailure?.state;
   const reason =
     state?.kind === "failed" || state?.kind === "rejected" ? `${firstFailure?.machine.name}: ${state.why}` : "";

@@ -52,7 +52,7 @@ function summary(counts: Members["counts"]): string {
     [counts.healthy, "healthy"],
     [counts.failed, "failed"],
     [counts.rejected, "rejected it"],
-    [counts.changing, "in maintenance"],
+    [counts.changing + counts.installed, "in maintenance"],
     [counts.left, "left out"],
     [counts.waiting, "to be caught up with"],
   ] as const;

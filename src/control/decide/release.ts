@@ -2,13 +2,13 @@
 import { keep, moved } from "./settle.ts";
 import type { Decision, Member } from "./state.ts";
 
-/** In a rollout that is done, whoever waits is still caught up with, and whoever is changing is in maintenance. */
+/** In a rollout that is done, whoever waits is still caught up with, and whoever is under way is in maintenance. */
 export function release(members: readonly Member[], over: "done" | "ended"): readonly Decision[] {
   return members
     .filter(({ live }) => live)
     .flatMap((member) => {
       const { machine, state } = member;
-      if (over === "done" && (state.kind === "waiting" || state.kind === "changing")) return [];
+      if (over === "done" && ["waiting", "changing", "installed"].includes(state.kind)) return [];
       if (state.kind === "changing" && machine.fetched < state.change) {
         return [
           moved(

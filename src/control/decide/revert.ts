@@ -27,6 +27,7 @@ function reverted(rollout: Rollout, member: Member, { now }: Moment): Decision |
     case "rejected":
       return live ? moved(member, state, { live: false }) : null;
     case "changing":
+    case "installed":
     case "healthy":
     case "failed": {
       if (machine.held || machine.change !== state.change) return leave("it has been told something else since");

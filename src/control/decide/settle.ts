@@ -13,6 +13,7 @@ function settled(rollout: Rollout, member: Member, moment: Moment): Decision | n
     return moved(member, { kind: "left", why: "decommissioned" }, { live: false });
   switch (state.kind) {
     case "changing":
+    case "installed":
     case "healthy":
     case "failed":
       return heard(member, state, moment) ?? (state.kind === "changing" ? late(rollout, member, state, moment) : null);
@@ -27,21 +28,28 @@ function heard(
   { now }: Moment,
 ) {
   const outcome = outcomeOf(member.machine, state.change);
-  if (outcome === null) return null;
   const { change, previous } = state;
-  switch (outcome.kind) {
+  // It has booted, or is another host than the one that said so: from here on its patience counts.
+  const booted = () =>
+    state.kind === "installed" ? moved(member, { kind: "changing", change, since: now, previous }) : null;
+  switch (outcome?.kind) {
+    case undefined:
+      return booted();
     case "rejected":
       return moved(member, { kind: "rejected", why: outcome.why, forgiven: false }, { order: keep(member.machine) });
     case "healthy":
-      if (state.kind === "healthy" || member.machine.running !== member.closure) return null;
+      if (member.machine.running !== member.closure) return booted();
+      if (state.kind === "healthy") return null;
       return moved(member, { kind: "healthy", change, since: now, previous });
     case "unhealthy":
       // Whoever is changing has until its patience ends.
-      if (state.kind !== "healthy") return null;
+      if (state.kind !== "healthy") return booted();
       return moved(member, { kind: "failed", change, since: now, previous, why: outcome.why, forgiven: false });
+    case "installed":
+      return state.kind === "changing" ? moved(member, { kind: "installed", change, since: now, previous }) : null;
     case "working":
     case "refused":
-      return null;
+      return booted();
   }
 }
 

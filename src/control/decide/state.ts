@@ -57,6 +57,8 @@ interface Told {
 export type MemberState =
   | { readonly kind: "waiting" }
   | ({ readonly kind: "changing" } & Told)
+  /** It has what it was told as its next generation, and waits for its next boot, however long that takes. */
+  | ({ readonly kind: "installed" } & Told)
   | ({ readonly kind: "healthy" } & Told)
   /** It was told, and is not healthy. It may be yet. */
   | ({ readonly kind: "failed"; readonly why: string; readonly forgiven: boolean } & Told)
@@ -87,7 +89,7 @@ export interface Members {
   /** How many have failed or rejected the release, and are not forgiven; and the first of them by name. */
   readonly failures: number;
   readonly firstFailure: Member | null;
-  /** Whether the wave waits for one: a machine that is not in maintenance, and is changing, or has not been healthy for long enough. */
+  /** Whether the wave waits for one: a machine that is not in maintenance, and is under way, or has not been healthy for long enough. */
   readonly unfinished: boolean;
   /** Everybody whom the decision may be about. Others may be among them. */
   readonly concerned: readonly Member[];

@@ -36,7 +36,7 @@ export function roomIn({ waves, wave }: Rollout, counts: Members["counts"]): num
 
 /** How many more machines may be under way; at least one may. Whoever went into maintenance while it changed is still under way. */
 export function slotsIn({ atOnce }: Rollout, counts: Members["counts"]): number {
-  return Math.max(0, waveGoal([atOnce], 0, total(counts)) - counts.changing);
+  return Math.max(0, waveGoal([atOnce], 0, total(counts)) - counts.changing - counts.installed);
 }
 
 /** How many begin in one decision: of a larger wave the others begin in the next, so a decision never reads the whole fleet. */

@@ -45,7 +45,7 @@ export function facts(pairs) {
 const WORDS = {
   good: ["healthy", "done", "active"],
   bad: ["failed", "rejected", "unhealthy", "refused", "stuck", "paused"],
-  busy: ["working", "changing", "running", "reverting"],
+  busy: ["working", "changing", "installed", "running", "reverting"],
 };
 
 /** How a state looks: its word is always there too. @param {string} state */

@@ -20,7 +20,7 @@ export const VIEWS = {
     filters: [
       ["tag", "Tag", []],
       ["lifecycle", "Lifecycle", ["pending", "provisioning", "active", "maintenance", "decommissioned"]],
-      ["outcome", "Says", ["working", "healthy", "unhealthy", "rejected", "refused"]],
+      ["outcome", "Says", ["working", "installed", "healthy", "unhealthy", "rejected", "refused"]],
     ],
     show: (shown) => (shown.path.length > 0 ? oneMachine(shown) : machines(shown)),
   },

@@ -12,6 +12,7 @@ export function memberColumns(state: MemberState): Columns {
     case "reverted":
       return { ...NONE, state: state.kind };
     case "changing":
+    case "installed":
     case "healthy":
     case "reverting":
       return { ...NONE, state: state.kind, change: state.change, since: state.since, previous: state.previous };
@@ -35,6 +36,7 @@ export function memberState(row: Columns): MemberState {
     case "reverted":
       return { kind: row.state };
     case "changing":
+    case "installed":
     case "healthy":
     case "reverting":
       return { kind: row.state, ...told(row) };

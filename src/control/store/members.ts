@@ -18,6 +18,7 @@ const SLACK = 1;
 export const NOBODY: Members["counts"] = {
   waiting: 0,
   changing: 0,
+  installed: 0,
   healthy: 0,
   failed: 0,
   rejected: 0,
@@ -71,7 +72,8 @@ function concerns(b: Builder, { status, patience }: Rollout, { now }: Moment, ne
     live,
     b.or([
       gone,
-      b.and([state("changing"), b.or([hasSaid("rejected", "healthy"), late])]),
+      b.and([state("changing"), b.or([hasSaid("rejected", "healthy", "installed"), late])]),
+      b.and([state("installed"), b.not(hasSaid("installed"))]),
       b.and([state("healthy"), hasSaid("rejected", "unhealthy")]),
       b.and([state("failed"), hasSaid("rejected", "healthy")]),
     ]),
@@ -83,14 +85,14 @@ function concerns(b: Builder, { status, patience }: Rollout, { now }: Moment, ne
     case "running":
     case "done": {
       const begin = next.length > 0 ? [b("member.machine", "in", next)] : [];
-      const over = b.and([live, b.not(state("waiting", "changing"))]);
+      const over = b.and([live, b.not(state("waiting", "changing", "installed"))]);
       return b.or([settles, ...begin, ...(status === "done" ? [over] : [])]);
     }
     case "paused":
       return b.or([settles, b.and([live, state("changing"), unseen])]);
     case "reverting":
       return b.or([
-        state("waiting", "changing", "healthy", "failed"),
+        state("waiting", "changing", "installed", "healthy", "failed"),
         b.and([live, state("rejected")]),
         b.and([state("reverting"), b.or([hasSaid("healthy"), late, gone])]),
       ]);
@@ -130,7 +132,7 @@ async function isUnfinished(db: Query, { id, soak }: Rollout, { now }: Moment): 
     .where("machine.lifecycle", "=", "active")
     .where((b) =>
       b.or([
-        b("member.state", "=", "changing"),
+        b("member.state", "in", ["changing", "installed"]),
         b.and([b("member.state", "=", "healthy"), b("member.since", ">", now - soak)]),
       ]),
     )

@@ -193,19 +193,16 @@ function rebooted(work: Work, desired: Desired | null, facts: Facts): Step | nul
 
 function installed(work: Work, desired: Desired | null, facts: Facts): Step {
   const isRebooted = facts.bootId !== work.bootId;
-  const isUnwanted = work.phase === "withdrawing" || (desired !== null && desired.change > work.change);
-  // What boots it proves itself first, also if something else is wanted by now.
-  if (isUnwanted && !(isRebooted && facts.booted === work.closure))
+  // What has booted proves itself or is rejected, also if something else is wanted by now.
+  const step = isRebooted ? rebooted(work, desired, facts) : null;
+  if (step !== null) return step;
+  if (work.phase === "withdrawing" || (desired !== null && desired.change > work.change))
     return { kind: "withdraw", work: { ...work, phase: "withdrawing" } };
-  if (isRebooted) {
-    const step = rebooted(work, desired, facts);
-    if (step !== null) return step;
-  } else if (work.phase === "installed" && facts.newest === work.closure) {
+  if (work.phase === "installing") return isRebooted ? again(work, facts) : { kind: "install", work };
+  if (!isRebooted && facts.newest === work.closure)
     return { kind: "wait", soon: false, why: "it waits until somebody reboots the host" };
-  }
   // Whoever installs something else by hand has decided: it does not come back by itself.
-  if (work.phase === "installed") return back(work, "another generation was installed on this host before it booted");
-  return isRebooted ? again(work, facts) : { kind: "install", work };
+  return back(work, "another generation was installed on this host before it booted");
 }
 
 /** Only the agent that came with the closure can prove it. */

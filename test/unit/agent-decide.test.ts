@@ -376,6 +376,21 @@ test("what waits for a boot is taken back when something else is wanted, whereve
   }
 });
 
+test("what booted proves itself or is rejected, also when something else is wanted by then", () => {
+  for (const quality of ["good", "failing", "hangs"] as const) {
+    const world = installed((path) => (path === closure(1) ? quality : "good"));
+    world.order({ kind: "keep" });
+    world.powerCut();
+    world.run(99, true);
+    world.giveUp();
+    for (let runs = 0; runs < 3; runs++) world.run(99, true);
+    const isGood = quality === "good";
+    assert.deepEqual([world.running, world.proving], [closure(isGood ? 1 : 0), false], quality);
+    assert.equal(world.state.rejected.length, isGood ? 0 : 1, quality);
+    assert.deepEqual([world.state.end.kind, world.state.change], ["healthy", 2], quality);
+  }
+});
+
 test("an older order, or a control plane that is away, takes nothing back that waits for a boot", () => {
   const world = installed();
   for (const desired of [null, { ...world.desired, change: 0, target: { kind: "keep" } as const }])

@@ -11,7 +11,7 @@ import { CommandError, run } from "../local/process.ts";
 import { switchPlan } from "../plan/switch.ts";
 import { readNewest } from "./facts.ts";
 import { type Places, provedFile, provingFile, stored } from "./places.ts";
-import { describedAt, objection } from "./preflight.ts";
+import { changesOfData, describedAt, objection } from "./preflight.ts";
 import type { Settings } from "./settings.ts";
 import type { AgentState, Work } from "./state.ts";
 
@@ -20,6 +20,7 @@ export class Refused extends UserError {}
 
 /**
  * Everything before the first thing that changes: signatures, content, and whether it fits.
+ * @param tell what an administrator has to know of it
  * @returns the work, with the number of its release
  * @throws UserError
  */
@@ -29,20 +30,23 @@ export async function prepare(
   state: AgentState,
   work: Work,
   root: Uint8Array,
+  tell: (line: string) => void,
 ): Promise<Work> {
   const sequence = work.release === null ? null : await verified(places, settings, state, work, work.release, root);
   if (work.release !== null)
     await asRoot(places, ["sh", join(places.scripts, "pull.sh"), work.closure, ...settings.contentRepositories]);
   else if (!existsSync(join(stored(places, work.closure), "cmdline")))
     throw new Refused(`${work.closure} is not in the store any more`);
-  const { booted } = await found();
-  const against = objection(
-    booted,
-    await describedAt(places, work.closure),
-    settings.machine,
-    work.acceptStray || work.release === null,
-  );
+  const after = await describedAt(places, work.closure);
+  // What was switched to counts: the last boot may have known less.
+  const { closures } = await found();
+  const before = await describedAt(places, closures.at(-1) ?? "");
+  const against = objection(before, after, settings.machine, work.acceptStray || work.release === null);
   if (against !== null) throw new Refused(against);
+  // Something else boots a host that has no generations.
+  if (existsSync(join(places.scripts, "generations.conf")))
+    await asRoot(places, ["sh", join(places.scripts, "add-generation.sh"), "--check", work.closure]);
+  for (const line of changesOfData(before, after)) tell(line);
   return { ...work, sequence };
 }
 

@@ -7,6 +7,7 @@ import type { Counts } from "./checks.ts";
 import type { Facts, Step } from "./decide.ts";
 import type { AgentState } from "./state.ts";
 
+/** @param told what the change does to persisted data */
 export async function reportOf(
   state: AgentState,
   facts: Facts,
@@ -14,12 +15,13 @@ export async function reportOf(
   drift: Report["drift"],
   step: Step,
   tags: readonly string[],
+  told: readonly string[],
 ): Promise<Report> {
   return {
     version: WIRE_VERSION,
     sequence: state.report,
     change: state.work?.change ?? state.change,
-    outcome: outcomeOf(state, facts, step),
+    outcome: outcomeOf(state, facts, step, told),
     running: {
       closure: facts.running,
       release: state.release,
@@ -36,11 +38,11 @@ export async function reportOf(
   };
 }
 
-function outcomeOf({ work, end }: AgentState, { bootId }: Facts, step: Step): Outcome {
+function outcomeOf({ work, end }: AgentState, { bootId }: Facts, step: Step, told: readonly string[]): Outcome {
   if (work === null) return end;
   if (work.phase === "installed" && work.bootId === bootId) return { kind: "installed" };
   const doing = step.kind === "wait" ? `${work.phase}: ${step.why}` : work.phase;
-  return { kind: "working", doing: doing.slice(0, 200) };
+  return { kind: "working", doing: [doing, ...told].join("; ").slice(0, 200) };
 }
 
 /** It has come up as a generation has to. */

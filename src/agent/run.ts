@@ -65,13 +65,14 @@ export async function runAgent(places: Places, program: string, log: (line: stri
     if (next !== state) await writeState(places.memory, next);
     state = next;
   };
+  const told: string[] = [];
   let step: Step = { kind: "rest" };
   for (let steps = 0; steps < STEPS; steps++) {
     const facts = await readFacts(places, settings, start, checks, new Date());
     step = decide(state, desired, facts);
     if (step.kind === "wait") await save(afterStep(state, step)).catch(unremembered(log));
     else await save(afterStep(state, step));
-    const next = await done(places, settings, state, step, facts, log);
+    const next = await done(places, settings, state, step, facts, log, told);
     if (next === null) break;
     await save(next);
   }
@@ -84,14 +85,17 @@ export async function runAgent(places: Places, program: string, log: (line: stri
   const isNumbered = await save({ ...state, report: state.report + 1 }).then(() => true, unremembered(log));
   if (isNumbered) {
     const drift = await lastDrift(places, start);
-    await told(connection, await reportOf(state, facts, counts, drift, step, settings.tags), log);
+    await report(connection, await reportOf(state, facts, counts, drift, step, settings.tags, told), log);
   }
   if (state.work === null || state.work.phase === "installed") await countDrift(places, start, uptime());
   const isWaiting = state.work !== null && !(step.kind === "wait" && !step.soon);
   return { soon: isWaiting || isSoon(desired, settings, checks) };
 }
 
-/** @returns what the step made of the state; null: nothing more can be done in this run */
+/**
+ * @param told gets what the next report says of it
+ * @returns what the step made of the state; null: nothing more can be done in this run
+ */
 async function done(
   places: Places,
   settings: Settings,
@@ -99,6 +103,7 @@ async function done(
   step: Step,
   facts: Facts,
   log: (line: string) => void,
+  told: string[],
 ): Promise<AgentState | null> {
   switch (step.kind) {
     case "rest":
@@ -112,7 +117,7 @@ async function done(
       return null;
     case "prepare":
       log(`change ${step.work.change}: fetching ${step.work.closure}`);
-      return await prepared(places, settings, state, step.work, log);
+      return await prepared(places, settings, state, step.work, log, told);
     case "switch":
       log(`change ${step.work.change}: switching to ${step.work.closure}`);
       await beginSwitch(places, settings, step.work).catch((error: unknown) =>
@@ -152,10 +157,15 @@ async function prepared(
   state: AgentState,
   work: Work,
   log: (line: string) => void,
+  told: string[],
 ): Promise<AgentState> {
+  const tell = (line: string) => {
+    log(`change ${work.change}: ${line}`);
+    told.push(line);
+  };
   try {
     const root = await readFile(settings.trust);
-    return { ...state, work: await prepare(places, settings, state, work, root) };
+    return { ...state, work: await prepare(places, settings, state, work, root, tell) };
   } catch (error) {
     return refusing(state, work, log)(error);
   }
@@ -207,9 +217,9 @@ async function wanted(connection: Connection, log: (line: string) => void): Prom
   }
 }
 
-async function told(connection: Connection, report: unknown, log: (line: string) => void): Promise<void> {
+async function report(connection: Connection, what: unknown, log: (line: string) => void): Promise<void> {
   try {
-    await send(connection, "POST", "report", report);
+    await send(connection, "POST", "report", what);
   } catch (error) {
     // What it says is in the state, so the next report says it again.
     if (!(error instanceof Unanswered || error instanceof Denied)) throw error;

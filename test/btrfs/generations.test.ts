@@ -80,12 +80,15 @@ test("an ESP that is full is an error that says what is missing, and no entry is
   await host.addClosure("b", { ownPackages: "q", kernelSize: 40 });
   await host.command("add-generation", host.path("a"));
   const before = await host.entries();
-  await assert.rejects(
-    host.command("add-generation", host.path("b")),
-    (error) => error instanceof CommandError && /is full: \d+ MiB are free, 4\d are needed; no entry/.test(error.text),
-  );
-  assert.deepEqual(await host.entries(), before);
+  for (const words of [["--check"], []]) {
+    const refused = host.command("add-generation", ...words, host.path("b"));
+    await assert.rejects(refused, refusedFor(/is full: \d+ MiB are free, 4\d are needed; no entry/));
+    assert.deepEqual(await host.entries(), before);
+  }
   await host.assertEntriesAreWhole();
+  await host.addClosure("c", { ownPackages: "r", kernelSize: 20 });
+  assert.equal(await host.command("add-generation", "--check", host.path("c")), "");
+  assert.deepEqual(await host.entries(), before, "asking alone changes none");
 });
 
 test("the newest stay, as many as are configured, with those that run, were chosen, or last worked", async () => {

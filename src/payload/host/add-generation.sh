@@ -1,7 +1,8 @@
 #!/bin/sh
-# Usage: nixfleet add-generation CLOSURE
+# Usage: nixfleet add-generation [--check] CLOSURE
 # Makes a closure that is in the store the newest generation, which boots from now on.
 #
+# With --check it only says whether it can: whether all of the closure is whole, and every ESP has room for what it boots from.
 # It and what it refers to have to be there, and what was built. The record is written first, so that `gc` leaves it alone, then what it boots from, its entry last. Interrupted at any
 # point, the generations before it boot, and it can be run again. A closure that is the newest already stays it, and is
 # tried again if it was passed over.
@@ -13,10 +14,14 @@ here=${0%/*}
 . "$here/generation-store.sh"
 
 main() {
-  wanted=$1
+  case $1 in --check) wanted=$2 ;; *) wanted=$1 ;; esac
   case ${wanted#/nix/store/} in "$wanted" | '' | */* | .*) fail "$wanted is not a closure in /nix/store" ;; esac
   openGenerations "$0" "$@"
   requireWhole
+  [ "$1" != --check ] || {
+    [ -z "$ESPS" ] || systemdBootRoom "$wanted"
+    exit 0
+  }
   readNumbers
   newest=$(printf '%s\n' "$numbers" | tail -n 1)
   closure=''

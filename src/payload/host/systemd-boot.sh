@@ -31,16 +31,21 @@ systemdBootState() {
 # Writes what a generation boots from, its entry last; nothing, where one ESP has no room for it. @param NUMBER; `closure`,
 # `date` and `changes` are its own.
 systemdBootAdd() {
-  readPackages "$closure"
-  store=$NIX/store kernel=nixfleet/$packages host=nixfleet/${closure##*/}
-  onEachEsp makeRoomOnEsp
+  systemdBootRoom "$closure"
   onEachEsp putGeneration "$1"
+}
+
+# Refuses a closure, by its store path, that one ESP has no room for. What no generation boots from goes first.
+systemdBootRoom() {
+  readPackages "$1"
+  store=$NIX/store kernel=nixfleet/$packages host=nixfleet/${1##*/}
+  onEachEsp makeRoomOnEsp "${1##*/}"
 }
 
 makeRoomOnEsp() {
   removeStaleBootFiles
   refuseFullEsp "$store/$packages/vmlinuz" "$kernel/linux" "$store/$packages/initrd" "$kernel/initrd" \
-    "$store/${closure##*/}/host.cpio" "$host/host.cpio"
+    "$store/$1/host.cpio" "$host/host.cpio"
 }
 
 putGeneration() {

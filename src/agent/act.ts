@@ -39,7 +39,7 @@ export async function prepare(
     throw new Refused(`${work.closure} is not in the store any more`);
   const after = await describedAt(places, work.closure);
   // What was switched to counts: the last boot may have known less.
-  const { closures } = await found();
+  const { closures } = await found(places);
   const before = await describedAt(places, closures.at(-1) ?? "");
   const against = objection(before, after, settings.machine, work.acceptStray || work.release === null);
   if (against !== null) throw new Refused(against);
@@ -74,7 +74,7 @@ async function verified(
 
 /** Makes the running host what the closure says. It goes on by itself, and goes back by itself. */
 export async function beginSwitch(places: Places, { confirm }: Settings, work: Work): Promise<void> {
-  const host = await found();
+  const host = await found(places);
   const after = await describedAt(places, work.closure);
   const what = switchTo(work.closure, switchPlan(host, after), after, host);
   const script = join(stored(places, work.closure), "root/etc/nixfleet/switch-start.sh");
@@ -82,7 +82,7 @@ export async function beginSwitch(places: Places, { confirm }: Settings, work: W
 }
 
 export async function confirmSwitch(places: Places, work: Work): Promise<void> {
-  await run("sh", [join(places.scripts, "confirm.sh"), work.closure]);
+  await run("sh", [join(places.scripts, "confirm.sh"), work.closure], { env: { RUNTIME: places.runtime } });
 }
 
 /** The closure is the next generation; the host boots it, and goes back unless it is proved. */
@@ -118,8 +118,9 @@ export async function forgetBoot(places: Places): Promise<void> {
   await rm(provingFile(places), { force: true });
 }
 
-function found() {
-  return readHost({ name: "this host", run: (command) => run("sh", ["-c", command]) });
+function found({ nix, runtime, scripts }: Places) {
+  const env = { NIX: nix, RUNTIME: runtime, SCRIPTS: scripts };
+  return readHost({ name: "this host", run: (command) => run("sh", ["-c", command], { env }) });
 }
 
 async function asRoot(places: Places, argv: readonly string[], input = ""): Promise<void> {

@@ -56,7 +56,8 @@ function parsed(text: string): unknown {
 
 function exchange({ authority, identity }: Connection, url: URL, method: string, text: string) {
   return new Promise<{ status: number; text: string }>((resolve, reject) => {
-    const fail = (error: Error) => reject(new Unanswered(`${url.origin} cannot be reached: ${error.message}`));
+    const signal = AbortSignal.timeout(SLOWEST);
+    const fail = (error: Error) => reject(unanswered(url, signal.aborted ? `no answer in ${SLOWEST / 1000} s` : error));
     const asked = request(
       url,
       {
@@ -65,7 +66,7 @@ function exchange({ authority, identity }: Connection, url: URL, method: string,
         minVersion: "TLSv1.3",
         ...(identity === null ? {} : { cert: identity.certificate, key: identity.key }),
         headers: text === "" ? {} : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) },
-        signal: AbortSignal.timeout(SLOWEST),
+        signal,
       },
       (answer) =>
         wholeAnswer(answer, LARGEST).then((body) => resolve({ status: answer.statusCode ?? 0, text: body }), fail),
@@ -73,4 +74,12 @@ function exchange({ authority, identity }: Connection, url: URL, method: string,
     asked.on("error", fail);
     asked.end(text);
   });
+}
+
+function unanswered({ origin }: URL, why: Error | string): Unanswered {
+  if (typeof why === "string") return new Unanswered(`${origin} cannot be reached: ${why}`);
+  // A board without a battery starts in 1970: then every certificate is of the future.
+  const isOfAnotherTime = "code" in why && ["CERT_NOT_YET_VALID", "CERT_HAS_EXPIRED"].includes(String(why.code));
+  const detail = isOfAnotherTime ? [`this host's clock says ${new Date().toISOString()}: set it if that is wrong`] : [];
+  return new Unanswered(`${origin} cannot be reached: ${why.message}`, detail);
 }

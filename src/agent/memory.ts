@@ -30,8 +30,16 @@ export async function readState(folder: string): Promise<AgentState> {
   return state;
 }
 
+/** @throws UserError where it cannot be written: no change begins then, and none ends */
 export async function writeState(folder: string, state: AgentState): Promise<void> {
-  await writeDurably(join(folder, FILE), stateText(state), 0o600);
+  const file = join(folder, FILE);
+  try {
+    await writeDurably(file, stateText(state), 0o600);
+  } catch (error) {
+    throw new UserError(`${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, [
+      "what a change does is written down first, so none begins until it can be: make room there (nixfleet roots says what takes it)",
+    ]);
+  }
 }
 
 /** For whoever enrols the host again: what is damaged is kept beside it. @returns the state, if there is a good one */

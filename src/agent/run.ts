@@ -60,7 +60,7 @@ export async function runAgent(places: Places, program: string, log: (line: stri
   const start = await readStart(places, program);
   const connection = await connected(places, settings, log);
   const desired = await wanted(connection, log);
-  const { counts, checks } = await checked(places, settings, start);
+  const { counts, checks } = await checked(places, settings, start, log);
   const save = async (next: AgentState) => {
     if (next !== state) await writeState(places.memory, next);
     state = next;
@@ -210,7 +210,12 @@ async function connected(
 
 async function wanted(connection: Connection, log: (line: string) => void): Promise<Desired | null> {
   try {
-    return desiredSchema.parse(await send(connection, "GET", "desired"));
+    const { data, error } = desiredSchema.safeParse(await send(connection, "GET", "desired"));
+    if (data !== undefined) return data;
+    const [issue] = error.issues;
+    throw new UserError(`${connection.url} answers what this agent does not understand: is it of another version?`, [
+      `${issue?.path.join(".")}: ${issue?.message}`,
+    ]);
   } catch (error) {
     log(said(error));
     return null; // whatever it is: nothing is decided by an answer that is none
@@ -232,6 +237,7 @@ async function checked(
   places: Places,
   { checks: declared }: Settings,
   start: Start,
+  log: (line: string) => void,
 ): Promise<{ counts: Counts; checks: Checks }> {
   const file = join(places.runtime, "agent-checks.json");
   const of = `${start.bootId} ${start.running} ${(await readSwitch(places))?.outcome ?? ""}`;
@@ -242,7 +248,7 @@ async function checked(
     await Promise.all(due.map(async (check) => [check.name, await ask(check)] as const)),
   );
   const counts = withResults(checks, before, results, uptime());
-  await writeFile(file, JSON.stringify(counts), { mode: 0o600 });
+  await writeFile(file, JSON.stringify(counts), { mode: 0o600 }).catch(unremembered(log));
   return { counts, checks: verdict(checks, counts) };
 }
 

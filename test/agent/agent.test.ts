@@ -14,31 +14,17 @@ import { provedFile, provingFile } from "../../src/agent/places.ts";
 import { type Check, readSettings } from "../../src/agent/settings.ts";
 import type { Work } from "../../src/agent/state.ts";
 import { Authority, newAuthority } from "../../src/control/api/authority.ts";
-import { authorityOf, DATABASE_FILE } from "../../src/control/state-folder.ts";
-import { openDatabase } from "../../src/control/store/database.ts";
-import { fileLock } from "../../src/local/file-lock.ts";
-import { run } from "../../src/local/process.ts";
-import { temporaryFolder } from "../../src/local/resources.ts";
-import { Plane } from "../control/plane.ts";
-import { aRelease } from "../release/signed-repository.ts";
-import { AgentHost, MACHINE, RUNNING } from "./host.ts";
 
-/** @param size of the disk that the host has for itself; null: this machine's */
-async function enrolled(size: string | null = null) {
-  const stack = new AsyncDisposableStack();
-  const folder = stack.use(await temporaryFolder());
-  if (size !== null) {
-    await run("mount", ["-t", "tmpfs", "-o", `size=${size}`, "none", folder.path]);
-    stack.defer(async () => void (await run("umount", [folder.path])));
-  }
-  const plane = stack.use(await Plane.start());
-  const host = new AgentHost(folder.path, plane.plane.port, plane.plane.authority);
-  await plane.admin("POST", "/machines", { name: MACHINE });
-  const token = async () => String((await plane.admin("POST", `/machines/${MACHINE}/token`)).token);
-  await host.enrol(await token());
-  const machine = () => plane.admin("GET", `/machines/${MACHINE}`);
-  return { folder, plane, host, token, machine, [Symbol.asyncDispose]: () => stack.disposeAsync() };
-}
+
+import { DATABASE_FILE } from "../../src/control/state-folder.ts";
+import { openDatabase } from "../../src/control/store/database.ts";
+
+
+import { run } from "../../src/local/process.ts";
+import type { Plane } from "../control/plane.ts";
+import { aRelease, DAY } from "../release/signed-repository.ts";
+import { enrolled, standIn } from "./enrolled.ts";
+import { type AgentHost, MACHINE, RUNNING } from "./host.ts";
 
 /** A rollout of release 1, whose closure for this host is what `closure` says. */
 async function rollout(plane: Plane, host: AgentHost, release = aRelease(1)) {
@@ -201,34 +187,45 @@ const ANSWERS: Readonly<Record<string, (answer: ServerResponse) => void>> = {
     more();
   },
   "by ending the connection": (answer) => answer.destroy(),
+  "later than the agent waits": (answer) => void setTimeout(() => answer.end("{}"), 5 * WAITS).unref(),
+  "a byte at a time": (answer) => {
+    const each = setInterval(() => answer.write(" "), WAITS / 10);
+    answer.on("close", () => clearInterval(each));
+  },
 };
 
+/** In milliseconds, in place of the 45 seconds. */
+const WAITS = 1000;
+
 for (const [how, answer] of Object.entries(ANSWERS)) {
-  test(`a control plane that answers ${how} changes nothing`, async () => {
+  test(`a control plane that answers ${how} changes nothing`, async ({ mock }) => {
+    const timeout = AbortSignal.timeout;
+    mock.method(AbortSignal, "timeout", (milliseconds: number) => timeout(Math.min(milliseconds, WAITS)));
     await using given = await enrolled();
     const { host, plane } = given;
-    const authority = await authorityOf(plane.folder.path, Date.now());
-    const { certificate, key } = await authority.serverCertificate(["localhost"], Date.now());
-    const server = createServer({ cert: certificate, key }, (_, response) => answer(response)).listen(0);
-    await once(server, "listening");
-    const address = server.address();
-    const port = typeof address === "object" && address !== null ? address.port : 0;
-    host.declare({ controlPlane: `https://localhost:${port}` });
+    await using _ = await standIn(plane, host, answer);
+    const began = performance.now();
     const before = await readState(host.places.memory);
     await host.run();
     assert.deepEqual(await readState(host.places.memory), { ...before, report: before.report + 1 });
-    server.closeAllConnections();
-    server.close();
+    assert.ok(performance.now() - began < 4 * WAITS + 3000, "it asked, and reported, and waited no longer");
+    assert.match(host.log.join("\n"), /answers 500|cannot be reached|another version|not delivered/);
   });
 }
 
-test("two agents at once: the second does nothing", async () => {
-  await using given = await enrolled();
-  const { host } = given;
-  await using _ = await fileLock(join(host.places.memory, "locks", "agent"));
-  const before = await readState(host.places.memory);
-  await assert.rejects(host.run(), /another agent is running here/);
-  assert.deepEqual(await readState(host.places.memory), before);
+test("a control plane whose certificate is of another time changes nothing, and the log says what the clock says", async () => {
+  for (const [days, why] of [
+    [400, /not yet valid.*this host's clock says 20/],
+    [-400, /expired.*this host's clock says 20/],
+  ] as const) {
+    await using given = await enrolled();
+    const { host, plane } = given;
+    await using _ = await standIn(plane, host, (answer) => answer.end("{}"), Date.now() + days * DAY);
+    const before = await readState(host.places.memory);
+    await host.run();
+    assert.deepEqual(await readState(host.places.memory), { ...before, report: before.report + 1 });
+    assert.match(host.log.join("\n"), why);
+  }
 });
 
 test("a certificate is renewed once half of its life is over, and not by a clock that stands at 1970", async () => {
@@ -279,7 +276,7 @@ test("a full disk and metrics that cannot be written are said, and end no run", 
   const filled = join(folder.path, "filled");
   await assert.rejects(run("dd", ["if=/dev/zero", `of=${filled}`, "bs=4k"]));
   await host.run();
-  assert.match(host.log.join("\n"), /^what happened here cannot be written down: ENOSPC/m);
+  assert.match(host.log.join("\n"), /^what happened here cannot be written down: .*ENOSPC/m);
   assert.equal((await machine()).report.sequence, sequence);
   rmSync(filled);
   await host.run();

@@ -3,23 +3,24 @@
 # for it and a tab.
 set -eu
 export LC_ALL=C
+nix=${NIX:-/nix} runtime=${RUNTIME:-/run/nixfleet} scripts=${SCRIPTS:-/etc/nixfleet}
 tab=$(printf '\t')
 
 # print NAME FILE
 print() { [ ! -r "$2" ] || sed "s|^|$1$tab|" <"$2"; }
 
-booted=$(sed -n 's/^closure=//p' /run/nixfleet/activation.report 2>/dev/null) || booted=''
+booted=$(sed -n 's/^closure=//p' "$runtime/activation.report" 2>/dev/null) || booted=''
 printf 'booted\t%s\n' "$booted"
-print recorded /run/nixfleet/closure
-print placed /etc/nixfleet/placed.list
+print recorded "$runtime/closure"
+print placed "$scripts/placed.list"
 for closure in $({
   printf '%s\n' "$booted"
-  cat /run/nixfleet/closure 2>/dev/null || :
+  cat "$runtime/closure" 2>/dev/null || :
 } | grep '^/nix/store/[^ ]*$' | sort -u); do
-  print "$closure/plan.json" "$closure/plan.json"
-  print "$closure/manifest.json" "$closure/manifest.json"
+  print "$closure/plan.json" "$nix${closure#/nix}/plan.json"
+  print "$closure/manifest.json" "$nix${closure#/nix}/manifest.json"
 done
-newest=$(cd /nix/nixfleet/generations 2>/dev/null && for each in *; do
+newest=$(cd "$nix/nixfleet/generations" 2>/dev/null && for each in *; do
   case $each in *[!0-9]*) ;; *) printf '%s\n' "$each" ;; esac
 done | sort -n | tail -n 1) || newest=''
-[ -z "$newest" ] || printf 'newest\t%s\n' "$(head -n 1 "/nix/nixfleet/generations/$newest")"
+[ -z "$newest" ] || printf 'newest\t%s\n' "$(head -n 1 "$nix/nixfleet/generations/$newest")"

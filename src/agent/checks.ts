@@ -38,6 +38,30 @@ export const NOTHING_FAILED: Check = {
   ],
 };
 
+/**
+ * Where nothing is declared, a boot is judged when it is over. One that takes longer than half of the time to prove itself is
+ * judged meanwhile: some units start for hours.
+ * @param uptime @param confirm in seconds
+ * @returns what the boot waits for; empty: nothing
+ */
+export async function stillStarting(uptime: number, confirm: number): Promise<readonly string[]> {
+  if (uptime > confirm / 2) return [];
+  const state = await run("systemctl", ["is-system-running"]).catch((error: unknown) => {
+    if (error instanceof CommandError) return error.stdout;
+    throw error;
+  });
+  if (!["initializing", "starting"].includes(state.trim())) return [];
+  return startingUnits(await run("systemctl", ["list-jobs", "--no-legend", "--plain"]));
+}
+
+/** Of what systemd has to do: units that are being started, and not those that wait for the proof, which waits for this. */
+export function startingUnits(jobs: string): readonly string[] {
+  return jobs.split("\n").flatMap((line) => {
+    const [, unit = "", , state] = line.trim().split(/\s+/);
+    return state === "running" && !["nixfleet-prove.service", "nixfleet-agent.service"].includes(unit) ? [unit] : [];
+  });
+}
+
 /** Those that are to be asked at `now`. */
 export function dueChecks(checks: readonly Check[], counts: Counts, now: number): readonly Check[] {
   return checks.filter(({ name, interval }) => {

@@ -22,6 +22,7 @@ import {
   dueChecks,
   NOTHING_FAILED,
   type Result,
+  stillStarting,
   verdict,
   withResults,
 } from "./checks.ts";
@@ -235,13 +236,16 @@ async function report(connection: Connection, what: unknown, log: (line: string)
 /** Those of another closure, or from before a switch, say nothing of this one. */
 async function checked(
   places: Places,
-  { checks: declared }: Settings,
+  { checks: declared, confirm }: Settings,
   start: Start,
   log: (line: string) => void,
 ): Promise<{ counts: Counts; checks: Checks }> {
   const file = join(places.runtime, "agent-checks.json");
   const of = `${start.bootId} ${start.running} ${(await readSwitch(places))?.outcome ?? ""}`;
   const before = await readCounts(file, of);
+  const starting = declared.length === 0 ? await stillStarting(uptime(), confirm) : [];
+  if (starting.length > 0)
+    return { counts: before, checks: { kind: "unsure", why: `still starting: ${starting.join(", ")}`.slice(0, 1000) } };
   const checks = declared.length === 0 ? [NOTHING_FAILED] : declared;
   const due = dueChecks(checks, before, uptime());
   const results = new Map<string, Result>(

@@ -1,10 +1,21 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ask, type Counts, dueChecks, verdict, withResults } from "../../src/agent/checks.ts";
+import {
+  ask,
+  type Counts,
+  dueChecks,
+  startingUnits,
+  stillStarting,
+  verdict,
+  withResults,
+} from "../../src/agent/checks.ts";
 import type { Check } from "../../src/agent/settings.ts";
+import { temporaryFolder } from "../../src/local/resources.ts";
 
 const common = { interval: 30, timeout: 5, failures: 3 };
 const shop: Check = { kind: "exec", name: "shop", ...common, command: ["true"] };
@@ -60,4 +71,40 @@ test("each kind of check asks, and says what is wrong", async () => {
   server.close();
   await once(server, "close");
   assert.match((await ask(tcp)).says, /ECONNREFUSED/);
+});
+
+const JOBS = `
+ 101 shop.service              start running
+ 102 nixfleet-prove.service    start running
+ 103 boot-complete.target      start waiting
+ 104 nixfleet-agent.service    start running
+`;
+
+test("a boot is over when it waits for nothing but its proof, which waits for the checks", () => {
+  assert.deepEqual(startingUnits(JOBS), ["shop.service"]);
+  assert.deepEqual(startingUnits(JOBS.replace(/.*shop.*\n/, "")), []);
+  assert.deepEqual(startingUnits(""), []);
+});
+
+test("what a boot still starts is waited for, until half of the time to prove it is over", async () => {
+  await using folder = await temporaryFolder();
+  const path = process.env.PATH;
+  const systemctl = (state: string, code: number) =>
+    writeFileSync(
+      join(folder.path, "systemctl"),
+      `#!/bin/sh\n[ "$1" = list-jobs ] || { echo ${state}; exit ${code}; }\ncat <<END${JOBS}END\n`,
+      { mode: 0o755 },
+    );
+  process.env.PATH = `${folder.path}:${path}`;
+  try {
+    systemctl("starting", 1);
+    assert.deepEqual(await stillStarting(180, 360), ["shop.service"]);
+    assert.deepEqual(await stillStarting(181, 360), []);
+    for (const [state, code] of [["running", 0] as const, ["degraded", 1] as const, ["offline", 1] as const]) {
+      systemctl(state, code);
+      assert.deepEqual(await stillStarting(10, 360), []);
+    }
+  } finally {
+    process.env.PATH = path;
+  }
 });

@@ -10,9 +10,16 @@ import { text } from "node:stream/consumers";
 import { stored } from "../../src/agent/places.ts";
 import { PACKAGE_ROOT } from "../../src/local/package.ts";
 import { run } from "../../src/local/process.ts";
+import type { PersistenceEntry } from "../../src/plan/persistence-plan.ts";
 import { type AgentHost, MACHINE, RUNNING } from "./host.ts";
 
 const HOST_SCRIPTS = join(PACKAGE_ROOT, "src/payload/host");
+
+interface Next {
+  readonly closure: string;
+  /** What persists in it; in the running one nothing does. */
+  readonly entries: readonly PersistenceEntry[];
+}
 
 export class ChangingHost {
   readonly agent: AgentHost;
@@ -21,7 +28,7 @@ export class ChangingHost {
   readonly #program: Promise<string>;
 
   /** @param folder the agent's host's; `before` is for its copy */
-  constructor(agent: AgentHost, folder: string, before: string, next: string) {
+  constructor(agent: AgentHost, folder: string, before: string, next: Next) {
     this.agent = agent;
     this.#folder = folder;
     this.#before = before;
@@ -31,7 +38,7 @@ export class ChangingHost {
     agent.scripts({
       "pull.sh": `exec 9>'${nix}/lock'; flock 9; echo pull >>'${this.#done}'
         [ -e "${nix}/store/\${1##*/}" ] || cp -a "${folder}/published/\${1##*/}" '${nix}/store'`,
-      "add-generation.sh": `[ "$1" != --check ] || exit 0
+      "add-generation.sh": `[ "$1" != --check ] || exec sh '${folder}/check' "$@"
         exec 9>'${nix}/lock'; flock 9; cd '${nix}/nixfleet/generations'; newest=$(ls | sort -n | tail -n 1)
         [ "$(head -n 1 "$newest")" = "$1" ] || printf '%s\\n' "$1" time changes >"$((newest + 1))"`,
       "generations.conf": "",
@@ -48,20 +55,21 @@ export class ChangingHost {
       echo switch >>'${this.#done}'; rm -rf run; mkdir run; echo "$1" >run/closure; echo running >run/outcome
       ln -sfnT run current; echo "$1" >'${runtime}/closure'; echo waiting >current/outcome`;
     mkdirSync(join(runtime, "switch"));
-    for (const [closure, at] of [
-      [RUNNING, stored(agent.places, RUNNING)],
-      [next, join(folder, "published", next.slice("/nix/store/".length))],
+    for (const [{ closure, entries }, at] of [
+      [{ closure: RUNNING, entries: [] }, stored(agent.places, RUNNING)],
+      [next, join(folder, "published", next.closure.slice("/nix/store/".length))],
     ] as const) {
       mkdirSync(join(at, "root/etc/nixfleet"), { recursive: true });
       const file = (name: string, content: string) => writeFileSync(join(at, name), `${content}\n`);
       const settings = { kind: "text", path: "/etc/nixfleet-agent/settings.json", text: closure, mode: "0644" };
-      const persistence = { persistRoot: "/persist", entries: [], parents: [] };
+      const persistence = { persistRoot: "/persist", entries, parents: [] };
       file("plan.json", JSON.stringify({ hostName: MACHINE, files: [settings], persistence }));
       file("manifest.json", JSON.stringify({ version: 1, packages: "/nix/store/debian" }));
       file("cmdline", "quiet");
       file("root/etc/nixfleet/switch-start.sh", `. '${folder}/beginning'\n${switching}`);
     }
     this.switchWith("");
+    this.checkWith("");
     writeFileSync(join(runtime, "activation.report"), `closure=${RUNNING}\n`);
     this.keep();
   }
@@ -69,6 +77,11 @@ export class ChangingHost {
   /** Shell that a switch begins with. */
   switchWith(script: string): void {
     writeFileSync(join(this.#folder, "beginning"), `echo begun >>'${this.#done}'\n${script}\n`);
+  }
+
+  /** Shell that says whether there is room for a generation. */
+  checkWith(script: string): void {
+    writeFileSync(join(this.#folder, "check"), `${script}\n`);
   }
 
   /** How it is now is what `restore` makes of it. */

@@ -6,10 +6,32 @@ import { enrol } from "../../src/agent/enrol.ts";
 import type { Places } from "../../src/agent/places.ts";
 import { runAgent } from "../../src/agent/run.ts";
 import { readSettings, type Settings } from "../../src/agent/settings.ts";
+import type { DescribedClosure } from "../../src/deploy/running.ts";
 import { aRelease, keys, SignedRepository } from "../release/signed-repository.ts";
 
 export const MACHINE = "web1";
 export const RUNNING = `/nix/store/${"1".repeat(32)}-nixfleet-${MACHINE}`;
+
+/** @param owner user, group and mode; nobody declares them where it is missing */
+export function keptEntry(path: string, persistRoot = "/persist", owner?: string): DescribedClosure["entries"][number] {
+  const [user = "root", group = "root", mode = "0755"] = owner?.split(" ") ?? [];
+  return {
+    path,
+    persistRoot,
+    source: `${persistRoot}${path}`,
+    kind: "directory",
+    how: "bind",
+    user,
+    group,
+    mode,
+    assumed: owner === undefined ? ["user", "group", "mode"] : [],
+    within: null,
+    mountOptions: [],
+    purpose: "",
+    declaredAt: [],
+    byFramework: false,
+  };
+}
 
 export class AgentHost {
   places: Places;

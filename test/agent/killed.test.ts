@@ -1,29 +1,38 @@
 /** The agent, a process, is killed for good at each of its steps; the next one goes on. */
 import assert from "node:assert/strict";
 import { cpSync, rmSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
+import { json } from "node:stream/consumers";
 import { test } from "node:test";
 import { readState } from "../../src/agent/memory.ts";
 import { run } from "../../src/local/process.ts";
 import { temporaryFolder } from "../../src/local/resources.ts";
+import type { PersistenceEntry } from "../../src/plan/persistence-plan.ts";
+import { type Report, report as reportSchema } from "../../src/wire/report.ts";
 import { aRelease } from "../release/signed-repository.ts";
 import { ChangingHost } from "./changing-host.ts";
 import { enrolled, standIn } from "./enrolled.ts";
-import { MACHINE, RUNNING } from "./host.ts";
+import { keptEntry, MACHINE, RUNNING } from "./host.ts";
 
 const RELEASE = aRelease(1);
 const NEXT = RELEASE.hosts[MACHINE] ?? "";
 
 /** A host whose control plane always says the same: release 1, whatever it is told. */
-async function told(apply: "live" | "reboot") {
+async function told(apply: "live" | "reboot", entries: readonly PersistenceEntry[] = []) {
   const stack = new AsyncDisposableStack();
   const before = stack.use(await temporaryFolder());
   const { host, plane, folder } = stack.use(await enrolled());
   const target = { kind: "release", release: RELEASE.id, closure: NEXT, apply, acceptStray: false };
   const desired = JSON.stringify({ version: 1, change: 1, target, askAgain: 60 });
-  stack.use(await standIn(plane, host, (response, { method }) => response.end(method === "GET" ? desired : "{}")));
-  const changing = new ChangingHost(host, folder.path, before.path, NEXT);
-  return { changing, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const reports: Report[] = [];
+  const answer = async (response: ServerResponse, request: IncomingMessage) => {
+    if (request.method === "POST") reports.push(reportSchema.parse(await json(request)));
+    response.end(request.method === "GET" ? desired : "{}");
+  };
+  stack.use(await standIn(plane, host, (response, request) => void answer(response, request)));
+  const changing = new ChangingHost(host, folder.path, before.path, { closure: NEXT, entries });
+  return { changing, reports, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 /** Until it has come to an end. @returns how often the agent ran */
@@ -97,6 +106,27 @@ test("an agent that dies whenever it begins to switch rejects the release, and b
   assert.equal(end.kind, "rejected");
   await changing.process(-1);
   assert.equal(changing.done("begun"), 2);
+});
+
+test("a release without room on the ESP is refused before anything is changed, and done once there is room", async () => {
+  await using given = await told("live");
+  const { changing, reports } = given;
+  changing.checkWith("echo 'nixfleet: the EFI system partition is full: 3 MiB are free, 45 are needed' >&2; exit 1");
+  assert.equal(await finish(changing), 1);
+  const why = "the EFI system partition is full: 3 MiB are free, 45 are needed";
+  assert.deepEqual(reports.at(-1)?.outcome, { kind: "refused", why });
+  assert.deepEqual([changing.done("switch"), changing.generations()], [0, [RUNNING]]);
+  changing.checkWith("");
+  await changing.agent.run();
+  assert.equal((await readState(changing.agent.places.memory)).work?.phase, "switching");
+});
+
+test("what a release does to persisted data is in the log, and in what the host says while it changes", async () => {
+  await using given = await told("live", [keptEntry("/srv/new")]);
+  const { changing, reports } = given;
+  await changing.agent.run();
+  assert.match(changing.agent.log.join("\n"), /^change 1: \/srv\/new persists from now on$/m);
+  assert.deepEqual(reports.at(-1)?.outcome, { kind: "working", doing: "switching; /srv/new persists from now on" });
 });
 
 test("two agents at once: one does it all, and the other nothing", async () => {

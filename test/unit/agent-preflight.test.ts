@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { changesOfData, objection, orphans } from "../../src/agent/preflight.ts";
 import type { DescribedClosure } from "../../src/deploy/running.ts";
+import { keptEntry } from "../agent/host.ts";
 
 const entry = (path: string, persistRoot = "/persist") => ({ path, persistRoot });
 const AGENT = "/etc/nixfleet-agent/settings.json";
@@ -18,25 +19,7 @@ function closure(
     rest: {},
     parents: [],
     files: files.map((path) => ({ kind: "text", path, text: "", mode: "0644" })),
-    entries: entries.map(({ path, persistRoot }) => {
-      const [user = "root", group = "root", mode = "0755"] = owners[path]?.split(" ") ?? [];
-      return {
-        path,
-        persistRoot,
-        source: `${persistRoot}${path}`,
-        kind: "directory",
-        how: "bind",
-        user,
-        group,
-        mode,
-        assumed: owners[path] === undefined ? ["user", "group", "mode"] : [],
-        within: null,
-        mountOptions: [],
-        purpose: "",
-        declaredAt: [],
-        byFramework: false,
-      };
-    }),
+    entries: entries.map(({ path, persistRoot }) => keptEntry(path, persistRoot, owners[path])),
   };
 }
 

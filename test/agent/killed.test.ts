@@ -61,7 +61,7 @@ for (const [apply, what] of [
   ["live", "switch"],
   ["reboot", "reboot"],
 ] as const) {
-  test(`${apply}: killed before or after any of its steps, the agent ends where it would have ended, once`, async () => {
+  test(`killed before or after any of its steps, the agent ends where it would have ended, once: ${apply}`, async () => {
     await using given = await told(apply);
     const { changing } = given;
     const { memory } = changing.agent.places;

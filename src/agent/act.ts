@@ -39,8 +39,9 @@ export async function prepare(
     throw new Refused(`${work.closure} is not in the store any more`);
   const after = await describedAt(places, work.closure);
   // What was switched to counts: the last boot may have known less.
-  const { closures } = await found(places);
-  const before = await describedAt(places, closures.at(-1) ?? "");
+  const { booted, closures } = await found(places);
+  const running = closures.at(-1);
+  const before = running === undefined ? booted : await describedAt(places, running);
   const against = objection(before, after, settings.machine, work.acceptStray || work.release === null);
   if (against !== null) throw new Refused(against);
   // Something else boots a host that has no generations.

@@ -1,6 +1,6 @@
 /**
  * node killed-agent.ts PLACES N: the agent as a process of its own, which is killed before its N-th step (from 0), where a step is a
- * file that it puts in place, a program that it starts, a request; or right after it has started a script.
+ * file that it puts in place, a script that it starts, a request; or right after it has started a script.
  */
 import childProcess from "node:child_process";
 import fs from "node:fs/promises";
@@ -18,9 +18,10 @@ function step(): void {
 
 const { spawn } = childProcess;
 childProcess.spawn = ((...args: Parameters<typeof spawn>) => {
-  step();
+  const changes = args[0] === "sh"; // other programs only tell
+  if (changes) step();
   const child = spawn(...args);
-  if (args[0] === "sh") step(); // others change nothing
+  if (changes) step();
   return child;
 }) as typeof spawn;
 const { rename, writeFile } = fs;

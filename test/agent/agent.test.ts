@@ -15,10 +15,8 @@ import { type Check, readSettings } from "../../src/agent/settings.ts";
 import type { Work } from "../../src/agent/state.ts";
 import { Authority, newAuthority } from "../../src/control/api/authority.ts";
 
-
 import { DATABASE_FILE } from "../../src/control/state-folder.ts";
 import { openDatabase } from "../../src/control/store/database.ts";
-
 
 import { run } from "../../src/local/process.ts";
 import type { Plane } from "../control/plane.ts";

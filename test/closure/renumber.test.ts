@@ -14,7 +14,7 @@ import { test } from "node:test";
 import { allocatedIds, NO_IDS } from "../../src/closure/lock/account-ids.ts";
 import { renumber } from "../../src/closure/tree/renumber.ts";
 import { run } from "../../src/local/process.ts";
-import { temporaryFolder } from "../../src/local/resources.ts";
+import { mounted, temporaryFolder } from "../../src/local/resources.ts";
 
 const PASSWD = [
   "root:x:0:0:root:/root:/bin/bash",
@@ -110,6 +110,21 @@ test("access control lists follow their users and groups", async () => {
   for (const line of ["user:101:rw-", "group:102:r--", "group::r--"])
     assert.ok(file.includes(line), `${line} in ${file}`);
   assert.equal(file.filter((line) => line.startsWith("user:")).length, 2);
+});
+
+test("what is mounted in the tree is the builder's, and stays as it is", async () => {
+  await using it = await scene();
+  await using builders = await temporaryFolder("/dev/shm");
+  mkdirSync(join(it.tree, "dev"));
+  mkdirSync(join(it.tree, "dev/shm"));
+  mkdirSync(join(builders.path, "theirs"));
+  const acl = async () => run("getfacl", ["--numeric", "--absolute-names", join(builders.path, "theirs")]);
+  await run("setfacl", ["-m", "group:999:r-x", join(builders.path, "theirs")]);
+  lchownSync(join(builders.path, "theirs"), 101, 102);
+  const before = await acl();
+  await using _ = await mounted(builders.path, join(it.tree, "dev/shm"), ["bind"]);
+  await renumber(it.tree, it.ids);
+  assert.equal(await acl(), before);
 });
 
 test("doing it again changes nothing", async () => {

@@ -86,13 +86,12 @@ async function capabilitiesOf(paths: readonly string[]): Promise<Map<string, str
   );
 }
 
-/** acl(5): lists that name a user or group that moved. */
+/** acl(5): lists that name a user or group that moved; none of what is mounted in the tree. */
 async function renumberAcls(tree: string, moves: Moves): Promise<void> {
   const { dev } = lstatSync(tree);
-  const folders = readdirSync(tree).filter((name) => lstatSync(join(tree, name)).dev === dev && name !== "proc");
-  const listed = await run("getfacl", ["--recursive", "--physical", "--skip-base", "--numeric", "--", ...folders], {
-    cwd: tree,
-  });
+  const folders = readdirSync(tree).filter((name) => lstatSync(join(tree, name)).dev === dev);
+  const how = ["--recursive", "--physical", "--one-file-system", "--skip-base", "--numeric"];
+  const listed = await run("getfacl", [...how, "--", ...folders], { cwd: tree });
   const lists = listed.split("\n\n").flatMap((list) => {
     const after = list.replace(/^(default:)?(user|group):(\d+):/gm, (_, preset = "", kind, id) => {
       return `${preset}${kind}:${movedText(id, kind === "user" ? moves.users : moves.groups)}:`;

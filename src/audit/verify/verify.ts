@@ -27,7 +27,7 @@ export async function verifyBuilt(
   const asRoot = process.getuid?.() === 0 ? [] : ["--map-root-user"];
   await using folder = await temporaryFolder();
   const stdout = await run("unshare", [
-    ...["--mount", "--propagation", "private", ...asRoot, "--", "sh", script, closure, folder.path],
+    ...["--mount", "--propagation", "slave", ...asRoot, "--", "sh", script, closure, folder.path],
     ...units.map((name) => name.replace("@.", "@instance.")),
   ]);
   const lines = [...new Set(stdout.split("\n"))].flatMap((line) => {

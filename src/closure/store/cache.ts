@@ -1,6 +1,18 @@
 /** The local cache of builds: packages by hash, store objects, and an index from inputs to what was made of them. */
 import { constants } from "node:fs";
-import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import {
+  access,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { UserError } from "../../errors.ts";
@@ -33,7 +45,7 @@ export function cacheAt(path: string = defaultCacheFolder()): Cache {
   return { folder, debs: part("debs"), store: part("store"), index: part("index"), whole: part("whole") };
 }
 
-/** @throws UserError when the folder cannot be made or written */
+/** @throws UserError when the folder cannot be made or written, or another user builds in it */
 export async function openCache(path: string = defaultCacheFolder()): Promise<Cache> {
   const cache = cacheAt(path);
   const { folder } = cache;
@@ -42,10 +54,16 @@ export async function openCache(path: string = defaultCacheFolder()): Promise<Ca
     await access(folder, constants.W_OK);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`cannot write to the cache ${folder}`, [reason, "set NIXFLEET_CACHE to another folder"]);
+    throw new UserError(`cannot write to the cache ${folder}`, [reason, ELSEWHERE]);
+  }
+  // To root, what an ordinary user has built there is damaged, for it belongs to that user's ids; and the other way round.
+  if ((await stat(cache.store)).uid !== process.getuid?.()) {
+    throw new UserError(`another user builds in the cache ${folder}`, [`${cache.store} belongs to them`, ELSEWHERE]);
   }
   return cache;
 }
+
+const ELSEWHERE = "set NIXFLEET_CACHE to another folder";
 
 export function debFile(cache: Cache, sha256: string): string {
   return join(cache.debs, `${sha256}.deb`);
@@ -91,6 +109,19 @@ export async function unfinishedFolder(parent: string): Promise<Unfinished> {
     },
     [Symbol.asyncDispose]: () => removeTree(path),
   };
+}
+
+/** One for an object to be made in: what is made there inherits nothing from the folders above, neither a group nor an ACL. */
+export async function unfinishedObject(cache: Cache): Promise<Unfinished> {
+  const work = await unfinishedFolder(cache.store);
+  try {
+    await chmod(work.path, 0o700); // without the set-group-ID bit
+    await run("setfacl", ["--remove-all", "--remove-default", "--", work.path]);
+    return work;
+  } catch (error) {
+    await work[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ import { lateMounts } from "../../plan/boot.ts";
 import { symlink } from "../../plan/file-plan.ts";
 import type { HostPlan } from "../../plan/host.ts";
 import type { LockEntry } from "../lock/lock.ts";
-import { type Cache, remember, unfinishedFolder } from "../store/cache.ts";
+import { type Cache, remember, unfinishedObject } from "../store/cache.ts";
 import { sealObject } from "../store/digest.ts";
 import { removeDamaged } from "../store/whole.ts";
 import type { Activation } from "./activation.ts";
@@ -54,7 +54,7 @@ export async function hostObject(
 ): Promise<string> {
   const { packages, runtime } = needs;
   const start = Math.floor(Date.now() / 1000) - 1;
-  await using work = await unfinishedFolder(cache.store);
+  await using work = await unfinishedObject(cache);
   const object = join(work.path, "object");
   mkdirSync(object);
   chmodSync(object, 0o755);

@@ -9,7 +9,7 @@ import { type AccountIds, allocatedIds, hasIdsOf, idsOf, withIdsOf } from "../lo
 import { fetchPackages } from "../lock/fetch.ts";
 import type { LockEntry } from "../lock/lock.ts";
 import { repositoryLine, writeRepository } from "../lock/repository.ts";
-import { type Cache, lookUp, remember, unfinishedFolder } from "../store/cache.ts";
+import { type Cache, lookUp, remember, unfinishedObject } from "../store/cache.ts";
 import { sealObject } from "../store/digest.ts";
 import { saysDiskFull } from "../store/disk-full.ts";
 import { isWhole, removeDamaged } from "../store/whole.ts";
@@ -78,7 +78,7 @@ export async function packageObject(
 
   onProgress(`assembling ${entry.packages.length} packages and the initrd`);
   const start = Math.floor(Date.now() / 1000) - 1;
-  await using work = await unfinishedFolder(cache.store);
+  await using work = await unfinishedObject(cache);
   const tree = join(work.path, "tree");
   await assemble(entry, given, cache, work.path, tree);
   await run("sh", [join(SCRIPTS, "strip.sh"), tree]);

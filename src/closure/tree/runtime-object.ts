@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { UserError } from "../../errors.ts";
 import { CODE_FOLDER, PACKAGE } from "../../local/package.ts";
-import { type Cache, lookUp, remember, unfinishedFolder } from "../store/cache.ts";
+import { type Cache, lookUp, remember, unfinishedObject } from "../store/cache.ts";
 import { sealObject } from "../store/digest.ts";
 import { isWhole, removeDamaged } from "../store/whole.ts";
 import { bundles } from "./bundles.ts";
@@ -83,7 +83,7 @@ export async function runtimeObject(
   if (made !== null) return made;
   const { files, inputs } = await runtimeOf(architecture);
   onProgress("bundling Node and the programs of the fleet");
-  await using work = await unfinishedFolder(cache.store);
+  await using work = await unfinishedObject(cache);
   const object = join(work.path, "object");
   for (const [path, content] of files) {
     mkdirSync(join(object, dirname(path)), { recursive: true });

@@ -65,15 +65,16 @@ export function requireSomeRoot(toDo: string, reason: string): void {
 }
 
 /**
- * Runs a program there, with this process's stdin and stdout, and returns its exit code.
+ * Runs a program there, with this process's stdin and stdout, and returns its exit code. Whatever ends this process ends it.
  * @throws UserError where the kernel refuses it all the same
  */
 export async function runInUserNamespace(argv: readonly string[]): Promise<number> {
   const { uid, gid, username } = userInfo();
   const mapping = (own: number, file: string) =>
     ["0", own, "1", "1", firstId(readIfThere(file) ?? "", username, uid) ?? "", IDS].map(String);
-  // It says when it is there, and waits until its ids are mapped: what it starts then is root.
-  const script = 'echo >&3 && read -r _ <&3 && exec "$@" 3>&-';
+  // It says when it is there, waits until its ids are mapped, which makes what it starts root, and says when that can mount /proc.
+  const mounts = "unshare --mount --propagation slave --pid --fork --mount-proc -- true";
+  const script = `echo >&3 && read -r _ <&3 && ${mounts} && echo >&3 && exec setpriv --pdeathsig KILL -- "$@" 3>&-`;
   const child = spawn("unshare", ["--user", "--", "sh", "-c", script, "sh", ...argv], {
     stdio: ["inherit", "inherit", "inherit", "pipe"],
   });
@@ -83,12 +84,14 @@ export async function runInUserNamespace(argv: readonly string[]): Promise<numbe
   const ended = once(child, "exit");
   const talk = child.stdio[3];
   if (!(talk instanceof Socket)) throw new Error("no pipe to the namespace");
-  const isThere = await Promise.race([once(talk, "data").then(() => true), ended.then(() => false)]);
-  if (!isThere) throw new UserError("this user gets no user namespace", ["see above, and user_namespaces(7)"]);
+  const says = () => Promise.race([once(talk, "data").then(() => true), ended.then(() => false)]);
+  if (!(await says())) throw new UserError("this user gets no user namespace", ["see above, and user_namespaces(7)"]);
   try {
     await run("newuidmap", [String(child.pid), ...mapping(uid, "/etc/subuid")]);
     await run("newgidmap", [String(child.pid), ...mapping(gid, "/etc/subgid")]);
+    const works = says();
     talk.write("\n");
+    if (!(await works)) throw new UserError("this user's namespace cannot mount /proc", NO_PROC);
   } catch (error) {
     end();
     throw error;
@@ -96,6 +99,11 @@ export async function runInUserNamespace(argv: readonly string[]): Promise<numbe
   const [code] = await ended;
   return typeof code === "number" ? code : 1;
 }
+
+const NO_PROC = [
+  "the kernel refuses it where something is mounted over a part of /proc, as containers do to hide it",
+  "run the command again as root, or outside of the container",
+];
 
 /** Of the first range in a subuid(5) that is long enough; `null`: there is none. */
 function firstId(text: string, username: string, uid: number): number | null {

@@ -26,7 +26,7 @@ import { RECOMMENDED } from "../../src/plan/recommended.ts";
 import { copyClosure } from "../copy-closure.ts";
 import { build, startBuild } from "./build-process.ts";
 import { SMALL_HOST } from "./host-plan.ts";
-import { ordinaryUser } from "./ordinary-user.ts";
+import { ordinaryUser, SUBORDINATE_IDS } from "./ordinary-user.ts";
 
 const OFFLINE = ["unshare", "--net"];
 /** Not a word that any package uses. */
@@ -372,20 +372,68 @@ describe("building a closure", () => {
     assert.deepEqual(unfinished(other), []);
   });
 
-  test("an ordinary user without ids for a namespace of their own is told what to do", async () => {
+  test("an ordinary user with a namespace of their own builds the same closure, whatever others mount and keep on this machine, and a build of theirs that is killed leaves nothing running", async () => {
     await using folder = await temporaryFolder("/var/tmp");
     chmodSync(folder.path, 0o755);
-    const fleet = join(folder.path, "fleet");
+    const { home, around, project } = await ordinaryUser(folder.path, SUBORDINATE_IDS);
+    const [fleet, own, temporary] = ["fleet", "cache", "tmp"].map((name) => join(home, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await run("mkdir", [own, temporary]);
     await run("cp", ["-a", fleetFolder, fleet]);
-    await run("chmod", ["-R", "a+rX", fleet]);
-    const other = join(folder.path, "other");
-    await run("mkdir", ["--mode=755", other]);
-    const without = await ordinaryUser(other);
-    const none = { HOME: without.home, NIXFLEET_CACHE: join(without.home, "cache") };
-    const request = { fleetFolder: fleet, cache: none.NIXFLEET_CACHE };
-    const { error, closure: made } = await build(request, without.around, none, without.project);
-    assert.equal(made, null);
-    assert.match(error, /^only root can build a closure\n[\s\S]*\/etc\/subuid .* usermod --add-subuids/);
+    await run("cp", ["-a", join(cache, "debs"), own]);
+    await run("chown", ["-R", "--reference", home, home]);
+    // Whatever is made below it would inherit this.
+    chmodSync(own, 0o2700);
+    await run("setfacl", ["--default", "--modify", "group:4:rwx", own]);
+
+    // Of others: closed to this user, and mounted.
+    await using others = await temporaryFolder("/dev/shm");
+    await run("mkdir", [join(others.path, "mounted")]);
+    await using _ = await mounted("/var/tmp", join(others.path, "mounted"), ["bind"]);
+    const env = { HOME: home, NIXFLEET_CACHE: own, TMPDIR: temporary };
+    const request = { fleetFolder: fleet, cache: own };
+
+    const killed = startBuild(request, [...OFFLINE, ...around], env, project);
+    while (!existsSync(join(own, "store")) || !assembling(own)) await setTimeout(100);
+    killed.child.kill("SIGKILL");
+    await killed.result;
+    await setTimeout(500);
+    assert.deepEqual(processesIn(home), []);
+
+    const built = await build(request, [...OFFLINE, ...around], env, project);
+    assert.equal(built.closure?.storePath, closure.storePath, built.error);
+    assert.equal(built.closure?.packages.storePath, closure.packages.storePath);
+    assert.equal(built.closure?.fresh, true);
+    assert.deepEqual(unfinished(own), []);
+    const unchanged = await build(request, around, env, project);
+    assert.deepEqual(unchanged.closure, { ...built.closure, fresh: false }, unchanged.error);
+    const { error } = await build({ fleetFolder, cache: own, change: { hostName: "roots" } });
+    assert.match(error, /^another user builds in the cache [\s\S]*NIXFLEET_CACHE/);
+  });
+
+  test("an ordinary user whom the machine gives no namespace to build in is told what to do", async () => {
+    const cases = [
+      [[], /^only root can build a closure\n[\s\S]*\/etc\/subuid .* usermod --add-subuids/],
+      // As a container does it.
+      [[SUBORDINATE_IDS, "mount --bind /dev/null /proc/cpuinfo"], /cannot mount \/proc\n[\s\S]*as root/],
+    ] as const;
+    for (const [means, reason] of cases) {
+      await using folder = await temporaryFolder("/var/tmp");
+      chmodSync(folder.path, 0o755);
+      const { home, around, project } = await ordinaryUser(folder.path, ...means);
+      const own = join(home, "cache");
+      const { error, closure: made } = await build(
+        { fleetFolder: home, cache: own },
+        around,
+        { NIXFLEET_CACHE: own },
+        project,
+      );
+      assert.equal(made, null);
+      assert.match(error, reason);
+    }
   });
 
   test("on a full disk the build says so and leaves nothing half made", async () => {

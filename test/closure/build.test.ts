@@ -245,7 +245,7 @@ describe("building a closure", () => {
       mount -t overlay none -o "lowerdir=$1/root,upperdir=/mnt/up,workdir=/mnt/work" /mnt/host
       mount --bind "$1/usr" /mnt/host/usr; mount --rbind /dev /mnt/host/dev; mount -t proc proc /mnt/host/proc
       chroot /mnt/host sh -c "$2"; chroot /mnt/host sh -c "$3"; chroot /mnt/host sh -c "$2"; chroot /mnt/host sh -c "$3"`;
-    const argv = ["--mount", "--propagation", "private", "sh", "-euc", mounts, "sh", closure.folder, script, list];
+    const argv = ["--mount", "--propagation", "slave", "sh", "-euc", mounts, "sh", closure.folder, script, list];
     const said = (await run("unshare", argv)).split("\n");
     const lines = said.filter((line) => line.startsWith("-r"));
     const wanted = [
@@ -363,7 +363,7 @@ describe("building a closure", () => {
     const resolvConf = join(scratch.path, "resolv.conf");
     writeFileSync(resolvConf, "nameserver 192.0.2.53\n");
     const enter = 'umask 077; hostname other-4712; mount --bind "$0" /etc/resolv.conf; exec "$@"';
-    const elsewhere = [...OFFLINE, "--uts", "--mount", "--propagation", "private", "sh", "-c", enter, resolvConf];
+    const elsewhere = [...OFFLINE, "--uts", "--mount", "--propagation", "slave", "sh", "-c", enter, resolvConf];
     const again = await build({ fleetFolder, cache: other }, elsewhere, strange);
     assert.equal(again.closure?.storePath, closure.storePath, again.error);
     assert.equal(again.closure?.fresh, true);

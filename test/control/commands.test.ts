@@ -125,7 +125,7 @@ test("rollout --watch says how it goes, and its exit code how it ended", async (
     assert.match(again.stderr, /the rollout is cancelled: it can be told to resume while it is paused/);
     const [later] = (await person.does(["rollout", "start", good, "--apply", "next-boot"])).split(":");
     let shown = "";
-    for (let tries = 0; tries < 20 && !shown.includes("installed"); tries++)
+    for (const end = Date.now() + 120_000; Date.now() < end && !shown.includes("installed"); )
       shown = await person.does(["rollout", "show", later ?? ""]);
     assert.match(shown, /: running: 1 installed and waiting for the next boot$/m);
   } finally {

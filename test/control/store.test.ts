@@ -264,7 +264,7 @@ async function transactions(database: Database, state: string): Promise<number> 
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await holds()); tries++) {
-    assert.ok(tries < 200);
+    assert.ok(tries < 1200);
     await new Promise((later) => setTimeout(later, 50));
   }
 }

@@ -53,7 +53,7 @@ describe("a host with every scope", () => {
       [],
     );
     // Debian's tmpfiles.d would put a link of its own there.
-    assert.equal(await run("cat /etc/vconsole.conf"), "KEYMAP=us\n");
+    assert.equal(await run("cat /etc/vconsole.conf"), "KEYMAP=us");
   });
 
   test("its power is cut", async () => {

@@ -82,7 +82,9 @@ async function takeOver(change: Change, machines: readonly string[]): Promise<vo
     .execute();
   const other = holders.find(({ status, state }) => status !== "done" || state !== "waiting");
   if (other !== undefined) {
-    throw new Refused(`${other.machine} is in rollout ${other.rollout}, which is ${other.status}: cancel it, or wait`);
+    const isOver = other.status === "cancelled" || other.status === "failed";
+    const what = isOver ? " and lets it go in a moment: try again" : ": cancel it, or wait";
+    throw new Refused(`${other.machine} is in rollout ${other.rollout}, which is ${other.status}${what}`);
   }
   if (holders.length === 0) return;
   const left = { state: "left", why: "another rollout has taken it over", live: 0 } as const;

@@ -33,8 +33,7 @@ export class ChangingHost {
     this.#folder = folder;
     this.#before = before;
     this.#program = bundled(before);
-    const { runtime, scripts } = agent.places;
-    const { nix } = agent.places;
+    const { nix, runtime, scripts } = agent.places;
     agent.scripts({
       "pull.sh": `exec 9>'${nix}/lock'; flock 9; echo pull >>'${this.#done}'
         [ -e "${nix}/store/\${1##*/}" ] || cp -a "${folder}/published/\${1##*/}" '${nix}/store'`,
@@ -122,7 +121,7 @@ export class ChangingHost {
     if (existsSync(join(this.#folder, "rebooting"))) {
       rmSync(join(this.#folder, "rebooting"));
       for (const name of readdirSync(runtime)) rmSync(join(runtime, name), { recursive: true });
-      const [closure = ""] = this.#generation().split("\n");
+      const closure = this.generations().at(-1) ?? "";
       writeFileSync(join(proc, "cmdline"), `quiet nixfleet.closure=${closure} rw\n`);
       writeFileSync(join(runtime, "activation.report"), `closure=${closure}\n`);
       this.agent.boot(this.done("reboot") + 1);
@@ -146,10 +145,6 @@ export class ChangingHost {
     const folder = join(this.agent.places.nix, "nixfleet/generations");
     const numbers = readdirSync(folder).toSorted((a, b) => Number(a) - Number(b));
     return numbers.map((number) => readFileSync(join(folder, number), "utf8").split("\n")[0] ?? "");
-  }
-
-  #generation(): string {
-    return this.generations().at(-1) ?? "";
   }
 
   get #done(): string {

@@ -12,7 +12,7 @@ import { SLOWEST } from "../../src/control/api/server.ts";
 import { authorityOf } from "../../src/control/state-folder.ts";
 import { releaseIdOf } from "../../src/release/release-id.ts";
 import { problem } from "../../src/wire/problem.ts";
-import { keyAndRequest, Plane, reportOf, selfSigned } from "./plane.ts";
+import { keyAndRequest, Plane, reportOf, selfSigned, until } from "./plane.ts";
 
 const plane = await Plane.start();
 after(() => plane[Symbol.asyncDispose]());
@@ -417,13 +417,6 @@ test("a machine that waits for its next boot is named, and asked to ask no more 
   await plane.admin("POST", `/rollouts/${id}/revert`);
   await until(async () => (await desired()).target.kind === "return");
 });
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await holds()); tries++) {
-    assert.ok(tries < 600);
-    await new Promise((later) => setTimeout(later, 100));
-  }
-}
 
 test("lists come in pages that miss nothing, and filter by tag", async () => {
   const names: string[] = [];

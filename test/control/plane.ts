@@ -1,4 +1,5 @@
 /** A control plane for a test, with real TLS, and clients of it. */
+import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { Agent, request } from "node:https";
 import { join } from "node:path";
@@ -143,6 +144,14 @@ export async function selfSigned(folder: string, name: string, serial: string) {
   ];
   const { stdout } = await run("openssl", ["req", ...args, "-days", "30"]);
   return { certificate: stdout, key };
+}
+
+/** Waits for what comes by itself, for a minute. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await holds()); tries++) {
+    assert.ok(tries < 1200);
+    await new Promise((later) => setTimeout(later, 50));
+  }
 }
 
 export function reportOf(machine: string, more: Readonly<Record<string, unknown>> = {}) {

@@ -16,7 +16,7 @@ import { temporaryFolder } from "../../src/local/resources.ts";
 import { report } from "../../src/wire/report.ts";
 import { rolloutRequest } from "../../src/wire/rollout.ts";
 import { history } from "./histories.ts";
-import { reportOf } from "./plane.ts";
+import { reportOf, until } from "./plane.ts";
 import { postgresServer, type Server } from "./postgres.ts";
 import { Recorded } from "./recorded.ts";
 
@@ -260,13 +260,6 @@ async function transactions(database: Database, state: string): Promise<number> 
   const { rows } = await sql<{ count: number }>`select count(*) as count from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and state = ${state}`.execute(database);
   return Number(rows[0]?.count);
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await holds()); tries++) {
-    assert.ok(tries < 1200);
-    await new Promise((later) => setTimeout(later, 50));
-  }
 }
 
 function saying(sequence: number, tags?: readonly string[]) {

@@ -8,7 +8,7 @@ import { release, withdraw } from "./release.ts";
 import { revert } from "./revert.ts";
 import { settle } from "./settle.ts";
 import type { Decision, Members, Moment, Rollout } from "./state.ts";
-import { tolerated, total } from "./waves.ts";
+import { tolerated, total, underWayIn } from "./waves.ts";
 
 export function decide(rollout: Rollout, members: Members, moment: Moment): readonly Decision[] {
   const { concerned } = members;
@@ -40,7 +40,7 @@ export function decide(rollout: Rollout, members: Members, moment: Moment): read
 function stop(rollout: Rollout, { counts, failures, firstFailure }: Members): readonly Decision[] {
   const tooMany = failures > tolerated(rollout.tolerate, total(counts));
   // A tolerated failure is one beside others that are well.
-  if (!tooMany && (failures === 0 || counts.healthy + counts.changing + counts.installed > 0)) return [];
+  if (!tooMany && (failures === 0 || counts.healthy + underWayIn(counts) > 0)) return [];
   const state = firstFailure?.state;
   const reason =
     state?.kind === "failed" || state?.kind === "rejected" ? `${firstFailure?.machine.name}: ${state.why}` : "";

@@ -2,7 +2,7 @@
 
 import { isAway, moved } from "./settle.ts";
 import type { Decision, Member, Members, Moment, Rollout } from "./state.ts";
-import { begunIn, mayBegin, place, roomIn, slotsIn } from "./waves.ts";
+import { begunIn, mayBegin, place, roomIn, slotsIn, underWayIn } from "./waves.ts";
 
 export function progress(rollout: Rollout, members: Members, moment: Moment): readonly Decision[] {
   const { status, wave, waves } = rollout;
@@ -52,7 +52,7 @@ function summary(counts: Members["counts"]): string {
     [counts.healthy, "healthy"],
     [counts.failed, "failed"],
     [counts.rejected, "rejected it"],
-    [counts.changing + counts.installed, "in maintenance"],
+    [underWayIn(counts), "in maintenance"],
     [counts.left, "left out"],
     [counts.waiting, "to be caught up with"],
   ] as const;

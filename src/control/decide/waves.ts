@@ -29,6 +29,11 @@ export function begunIn(counts: Members["counts"]): number {
   return total(counts) - counts.waiting - counts.left;
 }
 
+/** How many machines have been told and are not what they were told to be yet: they change, or wait for their next boot. */
+export function underWayIn({ changing, installed }: Members["counts"]): number {
+  return changing + installed;
+}
+
 /** How many more machines the wave that is on can take. */
 export function roomIn({ waves, wave }: Rollout, counts: Members["counts"]): number {
   return Math.max(0, waveGoal(waves, wave, total(counts)) - begunIn(counts));
@@ -36,7 +41,7 @@ export function roomIn({ waves, wave }: Rollout, counts: Members["counts"]): num
 
 /** How many more machines may be under way; at least one may. Whoever went into maintenance while it changed is still under way. */
 export function slotsIn({ atOnce }: Rollout, counts: Members["counts"]): number {
-  return Math.max(0, waveGoal([atOnce], 0, total(counts)) - counts.changing - counts.installed);
+  return Math.max(0, waveGoal([atOnce], 0, total(counts)) - underWayIn(counts));
 }
 
 /** How many begin in one decision: of a larger wave the others begin in the next, so a decision never reads the whole fleet. */

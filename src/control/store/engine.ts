@@ -93,16 +93,8 @@ async function apply(change: Change, rollout: Rollout, decision: Decision, at: s
     if (order.target.kind === "release") {
       // It may have rejected the release since this was decided: a report voids no decision by itself, there are too many of them.
       const { release } = order.target;
-      update = update.where((eb) =>
-        eb.not(
-          eb.exists(
-            eb
-              .selectFrom("rejections")
-              .select("release")
-              .where("rejections.machine", "=", machine)
-              .where("rejections.release", "=", release),
-          ),
-        ),
+      update = update.where("name", "not in", (eb) =>
+        eb.selectFrom("rejections").select("machine").where("machine", "=", machine).where("release", "=", release),
       );
     }
     await once(update.executeTakeFirst());

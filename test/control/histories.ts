@@ -127,6 +127,35 @@ export const history: fc.Arbitrary<{
   events: fc.array(event, { maxLength: 80, size: "max" }),
 });
 
+export const CAREFUL: Plan = {
+  strategy: { kind: "canary" },
+  atOnce: "100%",
+  tolerate: "0",
+  soak: 0,
+  onFailure: "pause",
+  apply: "live",
+};
+
+/** Of two machines, in CAREFUL: a decision from when a wave did not wait for one of them is applied when it does. */
+export const BACK_FROM_MAINTENANCE: readonly Event[] = [
+  { kind: "step", rollout: 0, killedAfter: 1000 },
+  ...[0, 1].map((machine) => ({ kind: "lifecycle", machine, to: "maintenance" }) as const),
+  { kind: "decides", rollout: 0 },
+  ...[0, 1].map((machine) => ({ kind: "lifecycle", machine, to: "active" }) as const),
+  { kind: "applies", batch: 0 },
+];
+
+/** Of one machine, in CAREFUL: it rejects the release after it was decided that a second rollout brings it. */
+export const REJECTED_MEANWHILE: readonly Event[] = [
+  ...Array.from({ length: 5 }, () => ({ kind: "round", bad: -1 }) as const),
+  { kind: "create", release: 0, plan: CAREFUL, some: [0] },
+  { kind: "step", rollout: 1, killedAfter: 1 },
+  { kind: "decides", rollout: 1 },
+  { kind: "acts", machine: 0, how: "rejects" },
+  { kind: "says", machine: 0, delivered: true },
+  { kind: "applies", batch: 0 },
+];
+
 export function rolloutOf(number: number, release: number, { strategy: how, ...rest }: Plan) {
   return {
     id: `rollout ${number}`,

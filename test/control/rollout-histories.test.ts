@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { Decision } from "../../src/control/decide/state.ts";
 import { tolerated, waveGoal } from "../../src/control/decide/waves.ts";
-import { type Event, history, type Plan, rolloutOf } from "./histories.ts";
+import { BACK_FROM_MAINTENANCE, CAREFUL, type Event, history, REJECTED_MEANWHILE, rolloutOf } from "./histories.ts";
 import { AWAY_AFTER, type Batch, closureOf, World } from "./world.ts";
 
 test("whatever happens to a fleet, no rollout does what it must never do, and each one ends", () => {
@@ -22,23 +22,10 @@ test("whatever happens to a fleet, no rollout does what it must never do, and ea
   );
 });
 
-const CAREFUL: Plan = {
-  strategy: { kind: "canary" },
-  atOnce: "100%",
-  tolerate: "0",
-  soak: 0,
-  onFailure: "pause",
-  apply: "live",
-};
-
 test("the end of a wave is void once a machine that it did not wait for is back from maintenance", () => {
   const run = new Run(2);
   run.world.create(rolloutOf(0, 0, CAREFUL), ["m0", "m1"]);
-  run.happens({ kind: "step", rollout: 0, killedAfter: 1000 });
-  for (const machine of [0, 1]) run.happens({ kind: "lifecycle", machine, to: "maintenance" });
-  run.happens({ kind: "decides", rollout: 0 });
-  for (const machine of [0, 1]) run.happens({ kind: "lifecycle", machine, to: "active" });
-  run.happens({ kind: "applies", batch: 0 });
+  for (const event of BACK_FROM_MAINTENANCE) run.happens(event);
   assert.equal(run.world.rollout("rollout 0").rollout.wave, 0);
   run.ends();
 });
@@ -46,13 +33,7 @@ test("the end of a wave is void once a machine that it did not wait for is back 
 test("an order is void once its machine has rejected the release", () => {
   const run = new Run(1);
   run.world.create(rolloutOf(0, 0, CAREFUL), ["m0"]);
-  for (let rounds = 0; rounds < 5; rounds++) run.round(-1);
-  run.world.create(rolloutOf(1, 0, CAREFUL), ["m0"]);
-  run.happens({ kind: "step", rollout: 1, killedAfter: 1 });
-  run.happens({ kind: "decides", rollout: 1 });
-  run.happens({ kind: "acts", machine: 0, how: "rejects" });
-  run.happens({ kind: "says", machine: 0, delivered: true });
-  run.happens({ kind: "applies", batch: 0 });
+  for (const event of REJECTED_MEANWHILE) run.happens(event);
   run.ends();
   assert.equal(run.world.rollout("rollout 1").rollout.status, "paused");
 });

@@ -15,7 +15,7 @@ import { declareTags, giveTags, tagsOf } from "../../src/control/store/tags.ts";
 import { temporaryFolder } from "../../src/local/resources.ts";
 import { report } from "../../src/wire/report.ts";
 import { rolloutRequest } from "../../src/wire/rollout.ts";
-import { history } from "./histories.ts";
+import { BACK_FROM_MAINTENANCE, CAREFUL, history, REJECTED_MEANWHILE } from "./histories.ts";
 import { reportOf, until } from "./plane.ts";
 import { postgresServer, type Server } from "./postgres.ts";
 import { Recorded } from "./recorded.ts";
@@ -40,6 +40,18 @@ for (const { name, open, runs } of DATABASES) {
       }),
       { numRuns: runs },
     );
+  });
+
+  test(`${name}: what was decided before a machine came back from maintenance, or rejected the release, is void`, async () => {
+    await using db = await disposable(open());
+    for (const [machines, events] of [
+      [2, BACK_FROM_MAINTENANCE],
+      [1, REJECTED_MEANWHILE],
+    ] as const) {
+      const recorded = new Recorded(db.database, machines);
+      await recorded.begin(CAREFUL);
+      for (const event of events) await recorded.happens(event);
+    }
   });
 
   test(`${name}: one instance runs the rollouts, and another takes over when it falls silent, and no sooner`, async () => {
